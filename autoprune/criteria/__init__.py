@@ -1,0 +1,1 @@
+"""Which channels of a group matter: one family of criteria a file."""

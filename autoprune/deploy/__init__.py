@@ -1,0 +1,1 @@
+"""ONNX export, parity, measurement before and after, the report."""

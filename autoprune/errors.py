@@ -1,0 +1,29 @@
+"""What can go wrong, as types: each message names the rule, the value, and the way out."""
+
+
+class AutopruneError(Exception):
+    """Base of every error this package raises on purpose; `exit_code` is the command line's."""
+
+    exit_code = 1
+
+
+class BadInput(AutopruneError):
+    """The user's model, data, spec or file breaks a rule; nothing on disk was changed."""
+
+    exit_code = 2
+
+
+class BudgetUnreachable(BadInput):
+    """Even the smallest network of the search space costs more than the budget."""
+
+
+class UnknownKernel(BadInput):
+    """A latency table has no row for an operator that the network would execute."""
+
+
+class ForeignTable(BadInput):
+    """A latency table was measured on another device than the one at hand."""
+
+
+class CorruptFile(BadInput):
+    """A file is truncated, is not of its kind, or does not match its checksum."""

@@ -1,0 +1,104 @@
+"""The policies that keep every budget: how a searcher's wishes become a policy that may be tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoprune.cost import Budget, CostModel, FloatArray, IntArray
+from autoprune.errors import BudgetUnreachable
+from autoprune.space import Policy, SearchSpace
+
+_SCALES = np.geomspace(1e-2, 1e2, 161)
+
+
+class FeasibleSet:
+    """Policies of `space` whose cost keeps all `budgets`; holds for any metric the cost model knows."""
+
+    def __init__(self, space: SearchSpace, cost: CostModel, budgets: Sequence[Budget]) -> None:
+        dense = cost.cost(space.dense())
+        self.space, self.cost = space, cost
+        self.budgets = tuple(b.absolute(dense) for b in budgets)
+        self._require_reachable()
+
+    def _require_reachable(self) -> None:
+        smallest = self.cost.cost(self.space.smallest())
+        for b in self.budgets:
+            least = smallest.of(b.metric)
+            if least > b.limit:
+                share = least / self.cost.cost(self.space.dense()).of(b.metric)
+                raise BudgetUnreachable(
+                    f"no policy keeps {b.metric} <= {b.limit:.6g}: the smallest network costs {least:.6g}, {share:.3f}x "
+                    f"the dense one. Raise the budget to {b.metric}={share + 1e-3:.3f}x or more."
+                )
+
+    def mask(self, widths: IntArray) -> NDArray[np.bool_]:
+        """Which of the policies `widths` [n, groups] keep every budget: bool [n]."""
+        costs = self.cost.costs(widths, [b.metric for b in self.budgets])
+        ok = np.ones(len(widths), dtype=bool)
+        for b in self.budgets:
+            ok &= costs[b.metric] <= b.limit
+        return ok
+
+    def __contains__(self, policy: Policy) -> bool:
+        return bool(self.mask(np.array([policy.widths]))[0])
+
+    def reachable(self, chosen: Sequence[int]) -> tuple[int, ...]:
+        """Widths that group `len(chosen)` may take after `chosen` so that the budget can still be kept.
+
+        AMC (He et al., 2018), algorithm 1, for any cost: the groups still to come are taken at
+        their smallest width. The smallest offered width is always among them.
+        """
+        group = self.space.groups[len(chosen)]
+        rest = self.space.smallest().widths[len(chosen) + 1 :]
+        trials = np.array([(*chosen, width, *rest) for width in group.widths])
+        allowed = tuple(w for w, ok in zip(group.widths, self.mask(trials), strict=True) if ok)
+        return allowed or (group.widths[0],)
+
+    def bounded(self, ratios: Sequence[float]) -> Policy:
+        """The policy of a pass over the groups that takes each ratio as far as `reachable` allows."""
+        chosen: list[int] = []
+        for group, ratio in zip(self.space.groups, ratios, strict=True):
+            wanted = group.nearest(ratio)
+            allowed = self.reachable(chosen)
+            chosen.append(min(allowed, key=lambda w: (abs(w - wanted), -w)))
+        return Policy(tuple(chosen))
+
+    def scaled(self, ratios: Sequence[float]) -> Policy:
+        """The largest policy shaped like `ratios`: all are multiplied by one factor, then room left is filled.
+
+        The result keeps the budgets, and no single group can take its next width without breaking one.
+        """
+        wanted = np.clip(np.asarray(ratios, dtype=np.float64), 1e-3, 1.0)
+        candidates = np.stack([self._floor(np.minimum(wanted * s, 1.0)) for s in _SCALES])
+        keeps = np.flatnonzero(self.mask(candidates))
+        start = candidates[keeps[-1]] if len(keeps) else np.array(self.space.smallest().widths)
+        return Policy(tuple(int(w) for w in self._fill(start, wanted)))
+
+    def _floor(self, ratios: FloatArray) -> NDArray[np.int64]:
+        """Largest offered widths at most `ratios` of the dense ones (the smallest where there is none)."""
+        pairs = zip(self.space.groups, ratios, strict=True)
+        return np.array([max((w for w in g.widths if w <= r * g.width + 1e-9), default=g.widths[0]) for g, r in pairs])
+
+    def _fill(self, widths: NDArray[np.int64], wanted: FloatArray) -> NDArray[np.int64]:
+        """Widen one group at a time, the one furthest below its share first, while a budget allows it."""
+        if not self.budgets:
+            return np.array(self.space.dense().widths)
+        dense = np.array(self.space.dense().widths)
+        while True:
+            steps = []
+            for g, group in enumerate(self.space.groups):
+                wider = [w for w in group.widths if w > widths[g]]
+                if wider:
+                    steps.append((widths[g] / dense[g] / wanted[g], g, wider[0]))
+            if not steps:
+                return widths
+            trials = np.tile(widths, (len(steps), 1))
+            for row, (_, g, w) in enumerate(steps):
+                trials[row, g] = w
+            fits = np.flatnonzero(self.mask(trials))
+            if not len(fits):
+                return widths
+            widths = trials[min(fits, key=lambda row: steps[row])]

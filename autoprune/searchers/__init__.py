@@ -1,0 +1,1 @@
+"""Ways to find good policies, one a file."""

@@ -1,0 +1,165 @@
+"""RunSpec and AgentSpec: the one validator of what a user asks for, from a TOML file or from JSON."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
+
+from autoprune.cost import Budget, Metric
+from autoprune.errors import BadInput
+from autoprune.objective import Objective
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _budget(value: object) -> object:
+    return Budget.parse(value) if isinstance(value, str) else value
+
+
+BudgetText = Annotated[
+    Budget,
+    BeforeValidator(_budget),
+    PlainSerializer(str, return_type=str),
+]
+
+
+class ModelSpec(_Section):
+    """Which network: a built-in name, a torchvision or timm name, or `module:function`."""
+
+    name: str = Field(description="built-in, torchvision or timm name, or module:function returning an nn.Module")
+    weights: Path | None = Field(None, description="a .safetensors file with the network's weights")
+    options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the model's function")
+
+
+class TaskSpec(_Section):
+    """Which data and metric, and how many images each split takes."""
+
+    name: str = Field(description="digits, cifar10, imagefolder, or module:function returning a Task")
+    data: Path | None = Field(None, description="file or folder of the data; not needed for digits")
+    calibration: int = Field(1024, ge=1, description="images for calibration statistics")
+    validation: int = Field(1024, ge=1, description="images that score policies during the search")
+    selection: int = Field(1024, ge=1, description="images that choose among the finalists")
+    options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the task's function")
+
+
+class DeviceSpec(_Section):
+    """How the network will be executed, and the table that holds its kernel times."""
+
+    provider: Literal["cpu", "cuda"] = Field("cpu", description="ONNX Runtime execution provider")
+    threads: int = Field(1, ge=1, le=1024, description="intra-op threads of the runtime")
+    batch: int = Field(1, ge=1, le=65536, description="images per inference")
+    table: Path | None = Field(None, description="a latency table; made by profiling where none is given")
+    allow_foreign_table: bool = Field(False, description="accept a table measured on another device")
+    seconds: float = Field(60.0, gt=0, description="time to spend on measuring kernels")
+
+
+class SearchSpec(_Section):
+    """Which agent looks for policies, for how long, under which budgets."""
+
+    agent: str = Field("evolution", description="name of an agent (autoprune agents list) or a path to its TOML file")
+    trials: int = Field(200, ge=1, description="policies to score")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of everything random")
+    budgets: tuple[BudgetText, ...] = Field(min_length=1, description='such as ["latency=0.5x"]; all hold at once')
+    reward: str = Field("accuracy", description="what a trial's reward is: accuracy, R_err, R_FLOPs, R_param, ...")
+    finalists: int = Field(5, ge=1, description="best trials refitted and measured before one is chosen")
+
+    @field_validator("reward")
+    @classmethod
+    def _known_reward(cls, name: str) -> str:
+        return Objective(name).name
+
+    @field_validator("budgets")
+    @classmethod
+    def _one_a_metric(cls, budgets: tuple[Budget, ...]) -> tuple[Budget, ...]:
+        metrics = [b.metric for b in budgets]
+        if len(set(metrics)) != len(metrics):
+            raise ValueError(f"at most one budget a metric, got {', '.join(map(str, budgets))}")
+        return budgets
+
+    def limits(self, metric: Metric) -> bool:
+        """Whether a budget limits `metric`."""
+        return any(b.metric is metric for b in self.budgets)
+
+
+class FinetuneSpec(_Section):
+    """Training of the pruned network; `epochs = 0` leaves it out."""
+
+    epochs: int = Field(0, ge=0, description="passes over the training split; 0 for no fine-tuning")
+    learning_rate: float = Field(0.01, gt=0, description="of SGD at the start of its cosine schedule")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    batch: int = Field(128, ge=1, description="images a step")
+    distillation: float = Field(0.5, ge=0, le=1, description="weight of the dense network's outputs in the loss")
+    temperature: float = Field(4.0, gt=0, description="softening of the distillation targets (Hinton et al., 2015)")
+
+
+class RunSpec(_Section):
+    """One run: model, task, device, search, fine-tuning. Paths are relative to the working folder."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "run"
+    model: ModelSpec
+    task: TaskSpec
+    device: DeviceSpec = DeviceSpec()
+    search: SearchSpec
+    finetune: FinetuneSpec = FinetuneSpec()
+
+    @classmethod
+    def parse(cls, data: dict[str, Any], source: str = "the spec") -> Self:
+        """Validate `data`; raises `BadInput` that names each field, what is wrong and its value."""
+        return _validated(cls, data, source)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a TOML file."""
+        return cls.parse(read_toml(path), str(path))
+
+    def to_toml(self) -> str:
+        """The spec as TOML; `parse` of it gives an equal spec."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+class AgentSpec(_Section):
+    """A search agent: which searcher, with which hyper-parameters, and where they come from."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    searcher: str = Field(description="name of a searcher in the registry (entry point group autoprune.searchers)")
+    summary: str = Field(description="what it does, in one sentence")
+    source: str = Field(description="paper and section, or documentation, that the settings come from")
+    settings: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the searcher")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a TOML file of `agents/`."""
+        return _validated(cls, read_toml(path), str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dict; raises `BadInput` with the place of the first mistake."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not valid TOML ({error})") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _validated(model: type[T], data: dict[str, Any], source: str) -> T:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first, *others = error.errors()
+        where = ".".join(str(part) for part in first["loc"] if not re.match(r"function-", str(part)))
+        rest = f" (and {len(others)} more)" if others else ""
+        raise BadInput(f"{source}: {where}: {first['msg']}, got {first.get('input')!r}{rest}") from None

@@ -1,0 +1,1 @@
+"""Training on a task: fine-tuning and distillation."""
