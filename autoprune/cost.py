@@ -397,4 +397,4 @@ class Budget:
         return Budget(self.metric, self.limit * dense.of(self.metric)) if self.relative else self
 
     def __str__(self) -> str:
-        return f"{self.metric}={self.limit:g}{'x' if self.relative else ''}"
+        return f"{self.metric}={self.limit:.10g}{'x' if self.relative else ''}"

@@ -30,8 +30,8 @@ class FeasibleSet:
             if least > b.limit:
                 share = least / self.cost.cost(self.space.dense()).of(b.metric)
                 raise BudgetUnreachable(
-                    f"no policy keeps {b.metric} <= {b.limit:.6g}: the smallest network costs {least:.6g}, {share:.3f}x "
-                    f"the dense one. Raise the budget to {b.metric}={share + 1e-3:.3f}x or more."
+                    f"no policy keeps {b.metric} <= {b.limit:.6g}: the smallest network costs {least:.6g}, "
+                    f"{share:.3f}x the dense one. Raise the budget to {b.metric}={share + 1e-3:.3f}x or more."
                 )
 
     def mask(self, widths: IntArray) -> NDArray[np.bool_]:

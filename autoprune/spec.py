@@ -14,7 +14,6 @@ from autoprune.cost import Budget, Metric
 from autoprune.errors import BadInput
 from autoprune.objective import Objective
 
-
 T = TypeVar("T", bound=BaseModel)
 
 
