@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from autoprune.errors import BadInput, UnknownKernel
 from autoprune.space import Policy, SearchSpace
 
+# Policies costed at once: small enough that the intermediate arrays stay in the cache.
+_BLOCK = 512
+
 IntArray = NDArray[np.integer[Any]]
 FloatArray = NDArray[np.float64]
 
@@ -322,6 +325,10 @@ class CostModel:
         if widths.ndim != 2 or widths.shape[1] != len(self.space):
             raise BadInput(f"expected widths of shape [n, {len(self.space)}], got {list(widths.shape)}")
         wanted = self.metrics if metrics is None else tuple(metrics)
+        blocks = [self._block(widths[i : i + _BLOCK], wanted) for i in range(0, max(1, len(widths)), _BLOCK)]
+        return {metric: np.concatenate([block[metric] for block in blocks]) for metric in wanted}
+
+    def _block(self, widths: IntArray, wanted: Iterable[Metric]) -> dict[Metric, FloatArray]:
         units = widths / self._unit
         return {metric: self._one(metric, widths, units) for metric in wanted}
 
