@@ -20,6 +20,8 @@ class FeasibleSet:
     def __init__(self, space: SearchSpace, cost: CostModel, budgets: Sequence[Budget]) -> None:
         dense = cost.cost(space.dense())
         self.space, self.cost = space, cost
+        self._widths = [np.array(g.widths, dtype=np.int64) for g in space.groups]
+        self._dense = np.array(space.dense().widths, dtype=np.int64)
         self.budgets = tuple(b.absolute(dense) for b in budgets)
         self._require_reachable()
 
@@ -60,11 +62,14 @@ class FeasibleSet:
     def bounded(self, ratios: Sequence[float]) -> Policy:
         """The policy of a pass over the groups that takes each ratio as far as `reachable` allows."""
         chosen: list[int] = []
-        for group, ratio in zip(self.space.groups, ratios, strict=True):
-            wanted = group.nearest(ratio)
-            allowed = self.reachable(chosen)
-            chosen.append(min(allowed, key=lambda w: (abs(w - wanted), -w)))
+        for ratio in ratios:
+            chosen.append(self.step(chosen, ratio))
         return Policy(tuple(chosen))
+
+    def step(self, chosen: Sequence[int], ratio: float) -> int:
+        """The reachable width nearest to `ratio` of the group whose turn it is after `chosen`."""
+        wanted = self.space.groups[len(chosen)].nearest(ratio)
+        return min(self.reachable(chosen), key=lambda w: (abs(w - wanted), -w))
 
     def scaled(self, ratios: Sequence[float]) -> Policy:
         """The largest policy shaped like `ratios`: all are multiplied by one factor, then room left is filled.
@@ -79,20 +84,19 @@ class FeasibleSet:
 
     def _floor(self, ratios: FloatArray) -> NDArray[np.int64]:
         """Largest offered widths at most `ratios` of the dense ones (the smallest where there is none)."""
-        pairs = zip(self.space.groups, ratios, strict=True)
-        return np.array([max((w for w in g.widths if w <= r * g.width + 1e-9), default=g.widths[0]) for g, r in pairs])
+        targets = ratios * self._dense + 1e-9
+        index = [np.searchsorted(w, t, side="right") - 1 for w, t in zip(self._widths, targets, strict=True)]
+        return np.array([w[max(0, i)] for w, i in zip(self._widths, index, strict=True)])
 
     def _fill(self, widths: NDArray[np.int64], wanted: FloatArray) -> NDArray[np.int64]:
         """Widen one group at a time, the one furthest below its share first, while a budget allows it."""
         if not self.budgets:
-            return np.array(self.space.dense().widths)
-        dense = np.array(self.space.dense().widths)
+            return self._dense
         while True:
             steps = []
-            for g, group in enumerate(self.space.groups):
-                wider = [w for w in group.widths if w > widths[g]]
-                if wider:
-                    steps.append((widths[g] / dense[g] / wanted[g], g, wider[0]))
+            for g in np.flatnonzero(widths < self._dense).tolist():
+                wider = self._widths[g][np.searchsorted(self._widths[g], widths[g], side="right")]
+                steps.append((widths[g] / self._dense[g] / wanted[g], g, wider))
             if not steps:
                 return widths
             trials = np.tile(widths, (len(steps), 1))

@@ -10,6 +10,7 @@ from typing import Protocol
 from autoprune.cost import Cost
 from autoprune.errors import BadInput
 from autoprune.feasible import FeasibleSet
+from autoprune.features import GroupFeatures
 from autoprune.objective import Quality
 from autoprune.space import Policy, SearchSpace
 
@@ -35,22 +36,26 @@ Evaluate = Callable[[Sequence[Policy]], list[Trial]]
 
 @dataclass(frozen=True)
 class Problem:
-    """All a searcher sees: where it may look, how to score, how often, and its seed.
+    """All a searcher sees: where it may look, how to score, how often, its seed, and what the layers look like.
 
     `evaluate` scores policies and returns one trial each, in order; every policy handed to it
-    counts as a trial, known or not, and `trials` is how many the search has in all.
+    counts as a trial, known or not, and `trials` is how many the search has in all. `layers`
+    describes the layer that produces each group, for agents with a state; it may be empty for others.
     """
 
     feasible: FeasibleSet
     evaluate: Evaluate
     trials: int
     seed: int
+    layers: tuple[GroupFeatures, ...] = ()
 
     def __post_init__(self) -> None:
         if self.trials < 1:
             raise BadInput(f"a search needs at least 1 trial, got {self.trials}")
         if not self.space.groups:
             raise BadInput("the network has no prunable channel group, so there is nothing to search")
+        if self.layers and len(self.layers) != len(self.space):
+            raise BadInput(f"expected one GroupFeatures a group ({len(self.space)}), got {len(self.layers)}")
 
     @property
     def space(self) -> SearchSpace:

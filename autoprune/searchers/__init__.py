@@ -1,1 +1,1 @@
-"""Ways to find good policies, one a file."""
+"""Ways to find good policies, one a file; `registry` names them and imports only the one that is used."""
