@@ -1,0 +1,76 @@
+"""What a command answers on stdout: one JSON document, or tables for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from autoprune.deploy.report import Report
+
+_PIPE_WIDTH = 160
+
+
+def show_json(document: Any) -> None:
+    """Print `document` (plain JSON values) as one JSON document."""
+    sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def show_values(values: Mapping[str, Any]) -> None:
+    """Print names and values, one a line; what is not known is left out."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for key, value in values.items():
+        if value is not None:
+            table.add_row(escape(key), escape(_plain(value)))
+    _console().print(table)
+
+
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_plain(cell)) for cell in row))
+    _console().print(table)
+
+
+def show_report(report: Report, page: Path) -> None:
+    """Print a run's outcome: the verdict, each budget, before and after, and where the page lies."""
+    from autoprune.deploy.summary import budget_row, networks, rows, verdict
+
+    console = _console()
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 4, 0, 0))
+    table.add_column("")
+    for name, _ in networks(report):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows(report):
+        cells = ("\n".join((cell.text, *(f"[dim]{note}[/]" for note in cell.notes))) for cell in row.cells)
+        table.add_row(f"{escape(row.name)}\n[dim]{row.kind}[/]", *cells)
+    console.print(f"[bold]{escape(verdict(report))}[/]")
+    for budget in (budget_row(report, b) for b in report.budgets):
+        colour = {True: "green", False: "red", None: "yellow"}[budget.kept]
+        console.print(f"budget: {budget.asked}: [{colour}]{budget.found}[/]")
+    console.print(table)
+    console.print(f"report: {escape(str(page))}", soft_wrap=True)
+
+
+def _console() -> Console:
+    """For stdout; a file or a pipe has no width, so lines may be long there."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,106 @@
+"""report.html: the report for people, one file that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from autoprune.cost import Metric
+from autoprune.deploy import pictures
+from autoprune.deploy.report import BudgetLine, Report
+from autoprune.deploy.summary import budget_row, networks, rows, score_text, verdict
+from autoprune.space import SearchSpace
+from autoprune.trial import Trial
+
+
+def render(
+    report: Report,
+    trials: Sequence[Trial],
+    space: SearchSpace,
+    *,
+    dense: Trial | None = None,
+    spec_toml: str = "",
+) -> str:
+    """report.html of a run: self-contained, no script, the same text for the same arguments.
+
+    `trials` are the search's, in order (empty where nothing was searched); `dense` is the dense
+    network scored as they were, to mark it among them; `space` gives the groups and the frozen ones.
+    """
+    chosen = _chosen(report, trials, space)
+    return _template().render(
+        report=report,
+        verdict=verdict(report),
+        budgets=[budget_row(report, b, chosen, dense) for b in report.budgets],
+        networks=networks(report),
+        rows=rows(report),
+        drawn=_pictures(report, trials, space, chosen, dense),
+        chosen_score=score_text(chosen.quality.score, report.metric) if chosen else None,
+        pruned_score=score_text(report.pruned.score, report.metric),
+        unscored=sum(not math.isfinite(t.reward) for t in trials),
+        frozen=space.frozen,
+        device={key: _plain(value) for key, value in report.device.items()},
+        spec_toml=spec_toml,
+    )
+
+
+@cache
+def _template() -> Template:
+    loader = PackageLoader("autoprune.deploy", "")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html.jinja")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawing and what to see in it."""
+
+    svg: str
+    caption: str
+
+
+def _pictures(
+    report: Report, trials: Sequence[Trial], space: SearchSpace, chosen: Trial | None, dense: Trial | None
+) -> list[Picture]:
+    drawn = []
+    if space.groups:
+        kept = pictures.channels(space, report.policy)
+        drawn.append(Picture(kept, "Channels each group keeps, over those of the dense network."))
+    if not trials:
+        return drawn
+    metric = _axis(trials, dense)
+    limit = next((_absolute(b, dense) for b in report.budgets if b.metric is metric), None)
+    scatter = pictures.frontier(trials, metric, report.metric, chosen=chosen, dense=dense, limit=limit)
+    return [
+        Picture(pictures.history(trials), "The search: what each trial earned, and the best until then."),
+        Picture(scatter, "Every policy tried: what it scores on the validation split and what it costs."),
+        *drawn,
+    ]
+
+
+def _absolute(budget: BudgetLine, dense: Trial | None) -> float | None:
+    """The limit in the metric's unit; None for a share of a cost that is not known."""
+    if not budget.relative:
+        return budget.limit
+    return budget.limit * dense.cost.of(budget.metric) if dense else None
+
+
+def _axis(trials: Sequence[Trial], dense: Trial | None) -> Metric:
+    known = all(t.cost.latency_ms is not None for t in (*trials, *([dense] if dense else [])))
+    return Metric.LATENCY if known else Metric.MACS
+
+
+def _chosen(report: Report, trials: Sequence[Trial], space: SearchSpace) -> Trial | None:
+    """The first trial that scored the report's policy, if any did."""
+    widths = tuple(report.policy[g.name] for g in space.groups)
+    return next((t for t in trials if t.policy.widths == widths), None)
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,170 @@
+"""A report in words and rows: what the page and the command line both show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from autoprune.cost import Metric
+from autoprune.deploy.report import BudgetLine, Report, Source, Standing
+from autoprune.trial import Trial
+
+NAMES: Final = {
+    Metric.MACS: "MACs",
+    Metric.PARAMS: "parameters",
+    Metric.LATENCY: "latency",
+    Metric.ENERGY: "energy",
+    Metric.MEMORY: "activation memory",
+}
+
+
+def verdict(report: Report) -> str:
+    """The outcome in one line, as in `0.50x the latency (measured), accuracy 98.2% (dense 98.7%)`."""
+    metrics = [Metric.LATENCY, *(b.metric for b in report.budgets), Metric.MACS]
+    costs = [f"{r[0]:.2f}× the {NAMES[m]} ({r[1]}), " for m in metrics if (r := report.ratio(m))]
+    after, before = (score_text(s.score, report.metric) for s in (report.result, report.dense))
+    return f"{''.join(costs[:1])}{report.metric} {after} (dense {before})"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRow:
+    """A budget in words, and whether it is kept (None: no number is known)."""
+
+    asked: str
+    found: str
+    kept: bool | None
+
+
+def budget_row(
+    report: Report, budget: BudgetLine, chosen: Trial | None = None, dense: Trial | None = None
+) -> BudgetRow:
+    """Whether the run's result keeps `budget`.
+
+    The report has no number for activation memory; there the search's own counts stand in, where both trials are given.
+    """
+    check = report.check(budget)
+    value, source = check.value, check.source
+    if value is None and chosen and dense and budget.metric is Metric.MEMORY:
+        value, source = chosen.cost.of(budget.metric), "counted"
+        value = value / dense.cost.of(budget.metric) if budget.relative else value
+    share = f"{_number(budget.limit, 3, zeros=False)}× the dense network's"
+    asked = f"{NAMES[budget.metric]} at most {share if budget.relative else _absolute_text(budget)}"
+    if value is None or source is None:
+        return BudgetRow(asked, "not known: nothing measured or predicted it", None)
+    found = f"{_number(value, 3)}×" if budget.relative else amount_text(value, budget.metric)
+    if value <= budget.limit:
+        return BudgetRow(asked, f"kept: {found}, {source}", True)
+    over = _number(100 * (value / budget.limit - 1), 2)
+    return BudgetRow(asked, f"not kept: {found}, {source}, {over}% over", False)
+
+
+def _absolute_text(budget: BudgetLine) -> str:
+    return amount_text(budget.limit, budget.metric, zeros=False)
+
+
+def is_share(metric: str) -> bool:
+    """Whether the score of this name is a share of images, to be shown as a percentage."""
+    return "accuracy" in metric.lower()
+
+
+def score_text(score: float, metric: str) -> str:
+    """A score as people read it: accuracies in percent."""
+    return f"{100 * score:.1f}%" if is_share(metric) else f"{score:.4g}"
+
+
+def amount_text(value: float, metric: Metric, *, zeros: bool = True) -> str:
+    """A cost with its unit, three significant digits or more; `zeros` keeps those at the end."""
+    if metric in (Metric.LATENCY, Metric.ENERGY):
+        return f"{_number(value, 3, zeros=zeros)} {'ms' if metric is Metric.LATENCY else 'mJ'}"
+    suffix = "B" if metric is Metric.MEMORY else ""
+    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= scale:
+            return f"{_number(value / scale, 4, zeros=zeros)} {letter}{suffix}"
+    return f"{value:.0f} {suffix}".rstrip()
+
+
+def _number(value: float, significant: int, *, zeros: bool = True) -> str:
+    exponent = math.floor(math.log10(value)) if value > 0 else 0
+    text = f"{value:.{max(0, significant - 1 - exponent)}f}"
+    return text if zeros or "." not in text else text.rstrip("0").rstrip(".")
+
+
+def networks(report: Report) -> list[tuple[str, Standing]]:
+    """The networks of a report by name: dense, pruned, and fine-tuned where there is one."""
+    always = [("Dense", report.dense), ("Pruned", report.pruned)]
+    return [*always, ("Fine-tuned", report.finetuned)] if report.finetuned else always
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A number, and smaller lines under it."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One quantity of every network: its name, what kind of number it is, a cell a network."""
+
+    name: str
+    kind: str
+    cells: tuple[Cell, ...]
+
+
+def rows(report: Report) -> list[Row]:
+    """Every quantity that is known of any network, before and after."""
+    standings = [s for _, s in networks(report)]
+    every = [
+        Row(report.metric, _split_text(report), tuple(_score_cell(s, report.metric) for s in standings)),
+        _cost_row("MACs", "counted", Metric.MACS, [s.macs for s in standings]),
+        _cost_row("parameters", "counted", Metric.PARAMS, [s.params for s in standings]),
+        _cost_row("latency", "predicted", Metric.LATENCY, [s.latency_ms.predicted for s in standings]),
+        _measured_row(standings),
+        *_energy_rows(standings),
+    ]
+    return [row for row in every if any(cell.text != _UNKNOWN for cell in row.cells)]
+
+
+_UNKNOWN: Final = "–"
+
+
+def _split_text(report: Report) -> str:
+    return "test split, 95% interval" if report.dense.score_ci95 else "test split"
+
+
+def _score_cell(standing: Standing, metric: str) -> Cell:
+    if standing.score_ci95 is None:
+        return Cell(score_text(standing.score, metric))
+    low, high = (score_text(s, metric) for s in standing.score_ci95)
+    return Cell(score_text(standing.score, metric), (f"{low.rstrip('%')}–{high}",))
+
+
+def _cost_row(name: str, kind: str, metric: Metric, values: Sequence[float | None]) -> Row:
+    dense = values[0]
+    cells = []
+    for i, value in enumerate(values):
+        ratio = (f"{value / dense:.2f}×",) if i and dense and value is not None else ()
+        cells.append(Cell(_UNKNOWN if value is None else amount_text(value, metric), ratio))
+    return Row(name, kind, tuple(cells))
+
+
+def _measured_row(standings: Sequence[Standing]) -> Row:
+    row = _cost_row("latency", "measured", Metric.LATENCY, [s.latency_ms.measured for s in standings])
+    cells = []
+    for cell, standing in zip(row.cells, standings, strict=True):
+        spread = standing.latency_ms.spread
+        notes = () if spread is None else (f"± {_number(spread, 2)} ms",)
+        cells.append(Cell(cell.text, notes + cell.notes))
+    return Row(row.name, row.kind, tuple(cells))
+
+
+def _energy_rows(standings: Sequence[Standing]) -> list[Row]:
+    sources: tuple[Source, ...] = ("measured", "modelled")
+    held = [s.energy_mj for s in standings]
+    return [
+        _cost_row("energy", source, Metric.ENERGY, [e.value if e and e.source == source else None for e in held])
+        for source in sources
+    ]
