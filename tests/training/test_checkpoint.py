@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from autoprune.errors import BadInput
+from autoprune.evaluation.splits import Split
+from autoprune.training.checkpoint import BestCheckpoint, correct, judge
+
+
+class _Fixed(nn.Module):
+    """Answers `logits` whatever it is asked."""
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(logits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits.expand(len(x), -1)
+
+
+def _samples(targets: list[int]) -> Split:
+    count = len(targets)
+    return Split(torch.zeros(count, 1, 2, 2), torch.tensor(targets), torch.arange(count))
+
+
+def test_judge_averages_over_all_samples() -> None:
+    network = _Fixed(torch.log(torch.tensor([[0.75, 0.25]])))
+    score, loss = judge(network, _samples([0] * 200 + [1] * 100), correct)
+    assert score == pytest.approx(2 / 3)
+    expected = -(2 * torch.log(torch.tensor(0.75)) + torch.log(torch.tensor(0.25))) / 3
+    assert loss == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_the_best_score_is_restored_the_lowest_loss_among_equals() -> None:
+    network = _Fixed(torch.tensor([[0.0, 1.0]]))
+    best = BestCheckpoint(network, _samples([0]), correct)  # starts with a mistake
+    for logits in ([[1.0, 0.0]], [[3.0, 0.0]], [[2.0, 0.0]], [[0.0, 5.0]]):
+        network.logits.data = torch.tensor(logits)
+        best.offer()
+    best.restore()
+    assert network.logits.tolist() == [[3.0, 0.0]]
+
+
+def test_the_start_is_a_candidate() -> None:
+    network = _Fixed(torch.tensor([[1.0, 0.0]]))
+    best = BestCheckpoint(network, _samples([0]), correct)
+    with torch.no_grad():
+        network.logits.copy_(torch.tensor([[0.0, 1.0]]))
+    assert best.offer()[0] == 0.0
+    best.restore()
+    assert network.logits.tolist() == [[1.0, 0.0]]
+
+
+def test_no_samples_are_refused() -> None:
+    class Nothing:
+        def __len__(self) -> int:
+            return 0
+
+        def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+            raise AssertionError(indices)
+
+    with pytest.raises(BadInput, match="empty"):
+        judge(_Fixed(torch.zeros(1, 2)), Nothing(), correct)

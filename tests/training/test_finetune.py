@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from autoprune.errors import BadInput
+from autoprune.evaluation.digits import digits
+from autoprune.evaluation.splits import draw_splits
+from autoprune.models import fingerprint, load_model
+from autoprune.spec import FinetuneSpec, ModelSpec, TaskSpec
+from autoprune.training import Epoch, finetune, fit
+from autoprune.training.checkpoint import correct, judge
+
+_TASK = digits()
+_SPLITS = draw_splits(_TASK, TaskSpec(name="digits", calibration=64, validation=298, selection=149), seed=0)
+
+
+def _dense() -> nn.Module:
+    network = load_model(ModelSpec(name="digits_cnn", options={"widths": [8, 8, 16]}))
+    return fit(network, _SPLITS.train, epochs=4, learning_rate=0.05, batch=32)
+
+
+def _damaged(dense: nn.Module) -> nn.Module:
+    """The network with half of the channels of one layer zeroed."""
+    copy = load_model(ModelSpec(name="digits_cnn", options={"widths": [8, 8, 16]}))
+    copy.load_state_dict(dense.state_dict())
+    with torch.no_grad():
+        copy.get_parameter("block2.conv1.weight")[:4] = 0
+        copy.get_parameter("block3.project.weight")[:8] = 0
+    return copy
+
+
+def test_a_damaged_network_recovers_with_its_teacher() -> None:
+    dense = _dense()
+    damaged = _damaged(dense)
+    told: list[Epoch] = []
+    spec = FinetuneSpec(epochs=3, learning_rate=0.02, batch=32)
+    mended = finetune(damaged, dense, _SPLITS, spec, seed=0, augment=_TASK.augment, on_epoch=told.append)
+    assert len(told) == 3
+    before, after = (judge(network, _SPLITS.selection, correct)[0] for network in (damaged, mended))
+    assert after > before + 0.02
+
+
+def test_it_never_ends_below_its_start_on_the_validation_split() -> None:
+    dense = _dense()
+    start = judge(dense, _SPLITS.validation, correct)[0]
+    spec = FinetuneSpec(epochs=2, learning_rate=0.5, momentum=0.0, batch=32, distillation=0.0)
+    end = finetune(dense, None, _SPLITS, spec, seed=1)
+    assert judge(end, _SPLITS.validation, correct)[0] >= start
+
+
+def test_the_seed_decides() -> None:
+    dense = load_model(ModelSpec(name="digits_cnn", options={"widths": [4, 4, 8]}))
+    spec = FinetuneSpec(epochs=1, distillation=0.0)
+    first, again, other = (fingerprint(finetune(dense, None, _SPLITS, spec, seed=seed)) for seed in (5, 5, 6))
+    assert first == again != other
+
+
+def test_distillation_without_a_teacher_is_refused() -> None:
+    dense = load_model(ModelSpec(name="digits_cnn", options={"widths": [4, 4, 8]}))
+    with pytest.raises(BadInput, match="needs a teacher"):
+        finetune(dense, None, _SPLITS, FinetuneSpec(epochs=1, distillation=0.5), seed=0)
