@@ -381,7 +381,7 @@ class Budget:
     @classmethod
     def parse(cls, text: str) -> Budget:
         """Read `latency=0.5x`, `latency=8ms`, `macs=50%`, `macs=60M`, `params=200k`, `memory=4MiB`."""
-        match = re.fullmatch(r"\s*([a-z]+)\s*=\s*([0-9.]+(?:e-?[0-9]+)?)\s*([a-z%]*)\s*", text.lower())
+        match = re.fullmatch(r"\s*([a-z]+)\s*=\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z%]*)\s*", text.lower())
         if not match:
             raise BadInput(f"a budget reads METRIC=LIMIT, as in latency=0.5x, latency=8ms or macs=60M; got {text!r}")
         name, number, unit = match.groups()

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from autoprune.errors import BadInput, CorruptFile
-from autoprune.space import ChannelGroup, Policy, SearchSpace
+from autoprune.space import ChannelGroup, FrozenGroup, Policy, SearchSpace
 from autoprune.spec import RunSpec
 
 POLICY_SCHEMA: Final = "autoprune.policy/1"
@@ -173,6 +173,13 @@ class KeptGroup(_Part):
         return self
 
 
+class FrozenPart(_Part):
+    """Channels that were not prunable: how many, and why."""
+
+    width: Annotated[int, Field(ge=1)]
+    reason: str
+
+
 class PolicyFile(_Part):
     """policy.json: which channels a pruned network keeps, and the dense network that they belong to."""
 
@@ -180,6 +187,7 @@ class PolicyFile(_Part):
     model: str = Field(description="name of the network, as the run's spec gave it")
     fingerprint: str = Field(description="of the dense network: its graph and its weights")
     groups: dict[str, KeptGroup]
+    frozen: dict[str, FrozenPart] = Field(default_factory=dict, description="channels that no policy can remove")
 
     @classmethod
     def of(cls, model: str, fingerprint: str, space: SearchSpace, kept: Mapping[str, tuple[int, ...]]) -> Self:
@@ -188,7 +196,8 @@ class PolicyFile(_Part):
             g.name: KeptGroup(width=len(kept[g.name]) * g.unit, of=g.width, kept=tuple(kept[g.name]))
             for g in space.groups
         }
-        return cls(model=model, fingerprint=fingerprint, groups=groups)
+        frozen = {g.name: FrozenPart(width=g.width, reason=g.reason) for g in space.frozen}
+        return cls(model=model, fingerprint=fingerprint, groups=groups, frozen=frozen)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -205,6 +214,14 @@ class PolicyFile(_Part):
     def write(self, path: Path) -> None:
         """Write the file in one step."""
         write_atomic(path, self.model_dump_json(by_alias=True, indent=1) + "\n")
+
+    def space(self) -> SearchSpace:
+        """The groups that the file speaks of, each offering the width it keeps and the dense one."""
+        groups = tuple(
+            ChannelGroup(name, g.of, tuple(sorted({g.width, g.of})), (), g.width // len(g.kept))
+            for name, g in self.groups.items()
+        )
+        return SearchSpace(groups, tuple(FrozenGroup(name, f.width, f.reason) for name, f in self.frozen.items()))
 
     def policy(self, space: SearchSpace) -> Policy:
         """The widths in the order of `space`'s groups; raises `BadInput` where `space` has other groups."""

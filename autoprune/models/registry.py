@@ -25,9 +25,20 @@ _BUILTIN: dict[str, Callable[..., nn.Module]] = {
 }
 
 
+_INPUT: dict[str, tuple[int, ...]] = {name: (1, 8, 8) if name == "digits_cnn" else (3, 32, 32) for name in _BUILTIN}
+
+
 def builtin_models() -> tuple[str, ...]:
     """Names of the networks that come with this package."""
     return tuple(_BUILTIN)
+
+
+def default_input(name: str, batch: bool = True) -> tuple[int, ...] | None:
+    """The input shape a network is made for, [1, C, H, W] or without its batch; None where a name does not tell."""
+    if is_reference(name):
+        return None
+    shape = _INPUT.get(name, (3, 224, 224))
+    return (1, *shape) if batch else shape
 
 
 def load_model(spec: ModelSpec, *, num_classes: int | None = None, seed: int = 0) -> nn.Module:

@@ -29,18 +29,27 @@ def taps(module: nn.Module) -> int:
 
 
 def input_rows(module: nn.Module, x: Tensor, pick: Tensor | None = None) -> Tensor:
-    """The layer's inputs as rows [n, features]; `pick` selects output positions of a convolution, alike in each image."""
+    """The layer's inputs as rows [n, features]; `pick` selects output positions, the same ones in each image."""
     if isinstance(module, nn.Linear):
         return x.reshape(-1, x.shape[-1])
     assert isinstance(module, nn.Conv2d)
-    if module.kernel_size == (1, 1) and module.padding == (0, 0):
-        x = x[:, :, :: module.stride[0], :: module.stride[1]]
-        patches = x.flatten(2)
-    else:
+    if pick is None:
         patches = F.unfold(x, module.kernel_size, module.dilation, module.padding, module.stride)  # type: ignore[arg-type]
-    if pick is not None:
-        patches = patches[:, :, pick]
-    return patches.transpose(1, 2).reshape(-1, patches.shape[1])
+        return patches.transpose(1, 2).reshape(-1, patches.shape[1])
+    return _patches(module, x, pick)
+
+
+def _patches(module: nn.Conv2d, x: Tensor, pick: Tensor) -> Tensor:
+    """What `unfold` gives at the output positions `pick`, without the rest: rows [images x |pick|, features]."""
+    pad_y, pad_x = (int(p) for p in module.padding)
+    padded = F.pad(x, (pad_x, pad_x, pad_y, pad_y))
+    width = (padded.shape[3] - module.dilation[1] * (module.kernel_size[1] - 1) - 1) // module.stride[1] + 1
+    top, left = pick // width * module.stride[0], pick % width * module.stride[1]
+    down = torch.arange(module.kernel_size[0]) * module.dilation[0]
+    right = torch.arange(module.kernel_size[1]) * module.dilation[1]
+    rows = (top[:, None, None] + down[:, None]).expand(-1, -1, len(right))
+    columns = (left[:, None, None] + right).expand(-1, len(down), -1)
+    return padded[:, :, rows, columns].permute(0, 2, 1, 3, 4).reshape(len(x) * len(pick), -1)
 
 
 def output_rows(module: nn.Module, y: Tensor, pick: Tensor | None = None) -> Tensor:
@@ -64,14 +73,15 @@ def weight_matrix(module: nn.Module) -> Tensor:
     return module.weight.detach().flatten(1).T.double()
 
 
-def pick_positions(n_images: int, n_positions: int, features: int, seed: int) -> Tensor | None:
-    """A seeded choice of output positions, the same for every image; None where all are few enough.
-
-    Enough rows for a well-posed fit (16 a feature, at least 65,536), not more: the cost of the
-    moments grows with them.
-    """
-    wanted = -(-max(65536, 16 * features) // n_images)
+def pick_positions(n_images: int, n_positions: int, rows: int, seed: int) -> Tensor | None:
+    """A seeded choice of output positions, the same for every image, that gives about `rows` rows; None for all."""
+    wanted = -(-rows // n_images)
     if wanted >= n_positions:
         return None
     generator = torch.Generator().manual_seed(seed)
     return torch.randperm(n_positions, generator=generator)[:wanted].sort().values
+
+
+def enough_rows(features: int, wanted: int) -> int:
+    """How many rows to fit a layer on: `wanted`, or what 1.5e11 multiply-adds buy, but at least 8 a feature."""
+    return max(8 * features, min(wanted, int(1.5e11) // features**2))

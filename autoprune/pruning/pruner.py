@@ -35,7 +35,7 @@ class Pruner:
     def __init__(self, model: nn.Module, traced: Traced, calibration: Tensor, *, seed: int = 0) -> None:
         self.model, self.traced = model, traced
         self._calibration = calibration
-        self._modules = dict(model.named_modules())
+        self._modules, self._parameters = dict(model.named_modules()), dict(model.named_parameters())
         self._axes = {(a.parameter, a.axis): a for a in traced.axes}
         self._linear = tuple(n for n in traced.order if is_linear_map(self._modules[n]))
         consumers = [n for n in self._linear if self._input(n) is not None]
@@ -64,7 +64,7 @@ class Pruner:
         small = self._slice(kept)
         masks = unit_masks(self.traced.units, kept)
         if self._sequential is None:
-            self._sequential = SequentialRefit(self.model, self._linear, self.traced.norm_after, self._calibration)
+            self._sequential = SequentialRefit(self.model, self._linear, self.traced, self._calibration)
         outputs = {n: torch.from_numpy(a.kept(masks)) for n in self._linear if (a := self._output(n))}
         self._sequential(small, outputs)
         return small
@@ -76,7 +76,8 @@ class Pruner:
         consumers = [c for name in self._moments if (c := self._consumer(name, group))]
         if consumers:
             return elimination_order(consumers)
-        return l2_order([self._norms(a, group) for a in self.traced.axes if (a.group == group).any()])
+        weights = [a for a in self.traced.axes if (a.group == group).any() and self._is_matrix(a.parameter)]
+        return l2_order([self._norms(a, group) for a in weights])
 
     def _consumer(self, name: str, group: int) -> Consumer | None:
         axis = self._input(name)
@@ -88,14 +89,14 @@ class Pruner:
         rows = _features_of(per_unit, taps(self._modules[name])).reshape(len(per_unit), -1)
         return Consumer(self._moments[name].damped(), self._weights[name], torch.from_numpy(np.sort(rows, axis=1)))
 
-    def _norms(self, axis: SliceAxis, group: int) -> tuple[Tensor, NDArray[np.int64]]:
-        tensor = self.model.get_parameter(axis.parameter) if self._is_parameter(axis) else torch.zeros(len(axis.group))
-        weight = tensor.detach().moveaxis(axis.axis if tensor.ndim > axis.axis else 0, 0).reshape(len(axis.group), -1)
-        squared = weight.double().square().sum(1) if weight.shape[1] > 1 else torch.zeros(len(weight)).double()
-        return squared, np.where(axis.group == group, axis.unit, -1)
+    def _is_matrix(self, name: str) -> bool:
+        parameter = self._parameters.get(name)
+        return parameter is not None and parameter.ndim >= 2
 
-    def _is_parameter(self, axis: SliceAxis) -> bool:
-        return axis.parameter in dict(self.model.named_parameters())
+    def _norms(self, axis: SliceAxis, group: int) -> tuple[Tensor, NDArray[np.int64]]:
+        """Squared norm of a weight at each position along `axis` [size], and the unit of `group` there (-1: none)."""
+        weight = self._parameters[axis.parameter].detach().moveaxis(axis.axis, 0).flatten(1)
+        return weight.double().square().sum(1), np.where(axis.group == group, axis.unit, -1)
 
     # Slicing with the cached refit.
 

@@ -6,60 +6,64 @@ by later ones and repaired there, instead of adding up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from autoprune.pruning.features import input_rows, output_rows, pick_positions, positions
+from autoprune.pruning.features import enough_rows, input_rows, output_rows, pick_positions, positions, weight_matrix
 from autoprune.pruning.refit import NORMS, running_mean, set_offset
+from autoprune.tracing.trace import Traced
+
+_BATCH = 128
+# The cost of a fit grows with its rows; more images at the same number of rows serve it better.
+_ROWS = 16384
 
 # How strongly a refitted layer is held to the weights it had: a share of its inputs' mean variance.
 _HOLD = 3e-3
 
 
+# A norm that passes less than this share of what its median channel passes cannot carry a shortcut's error.
+_LEAST_GAIN = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Target:
+    """What one layer of the dense network answered at the picked output positions.
+
+    `rows` [n, O] is its output plus, where a shortcut is added behind it, the shortcut's value times
+    `inverse_gain` [O] (what the layer must answer for the norm behind it to pass that value on).
+    """
+
+    rows: Tensor
+    pick: Tensor | None
+    dense_mean: Tensor | None  # running mean [O] of the norm behind the layer
+    inverse_gain: Tensor | None
+
+    def only(self, outputs: Tensor | None) -> _Target:
+        """The target of a layer that keeps these outputs (None: all)."""
+        if outputs is None:
+            return self
+        mean = None if self.dense_mean is None else self.dense_mean[outputs]
+        gain = None if self.inverse_gain is None else self.inverse_gain[outputs]
+        return _Target(self.rows[:, outputs], self.pick, mean, gain)
+
+
 class SequentialRefit:
-    """The dense network's answers at every refittable layer, and the pass that fits a pruned one to them."""
+    """The dense network's answers at every refittable layer, and the pass that fits a pruned one to them.
 
-    def __init__(
-        self,
-        dense: nn.Module,
-        layers: Sequence[str],
-        norm_after: Mapping[str, str],
-        inputs: Tensor,
-        *,
-        batch: int = 128,
-    ) -> None:
-        self._layers, self._norm_after, self._inputs = tuple(layers), norm_after, inputs
-        self._picks: dict[str, Tensor | None] = {}
-        self._targets = self._dense_outputs(dense, batch)
-        self._means = {name: running_mean(dense, norm) for name, norm in norm_after.items()}
+    A layer whose output is added to a shortcut is fitted to the dense *sum*: what the shortcut has
+    lost by earlier pruning is made up for as well (He et al., ICCV 2017, section 3.3, last branch).
+    """
 
-    def _dense_outputs(self, dense: nn.Module, batch: int) -> dict[str, Tensor]:
-        """Outputs [rows, O] of each layer at the picked positions, images in order."""
-        modules = dict(dense.named_modules())
-        found: dict[str, list[Tensor]] = {name: [] for name in self._layers}
-
-        def watch(name: str) -> Any:
-            def hook(module: nn.Module, _: Any, out: Tensor) -> None:
-                if name not in self._picks:
-                    features = module.weight[0].numel()
-                    n = positions(module, out)
-                    self._picks[name] = pick_positions(len(self._inputs), n, int(features), seed=0)
-                found[name].append(output_rows(module, out, self._picks[name]).clone())
-
-            return hook
-
-        handles = [modules[name].register_forward_hook(watch(name)) for name in self._layers]
-        try:
-            with torch.no_grad():
-                for chunk in torch.split(self._inputs, batch):
-                    dense(chunk)
-        finally:
-            for handle in handles:
-                handle.remove()
-        return {name: torch.cat(rows) for name, rows in found.items() if rows}
+    def __init__(self, dense: nn.Module, layers: Sequence[str], traced: Traced, inputs: Tensor) -> None:
+        self._norm_after, self._shortcuts, self._inputs = traced.norm_after, traced.shortcuts, inputs
+        self._targets = _targets(dense, layers, traced, inputs)
 
     def __call__(self, small: nn.Module, kept_outputs: Mapping[str, Tensor]) -> None:
         """Refit `small` in place in one forward pass: every layer is fitted just before it computes.
@@ -68,45 +72,118 @@ class SequentialRefit:
         (absent: all). Batch norms that follow no refitted layer take the statistics of their inputs.
         """
         modules = dict(small.named_modules())
-        fitted_norms = {self._norm_after[name] for name in self._targets if name in self._norm_after}
-        handles = []
-        for name in self._targets:
+        arriving: dict[str, Tensor] = {}
+        handles = [
+            modules[name].register_forward_pre_hook(_remember(arriving, name))
+            for name in dict.fromkeys(self._shortcuts.values())
+        ]
+        for name, target in self._targets.items():
             norm = modules.get(self._norm_after.get(name, ""))
-            target, mean, rows = self._targets[name], self._means.get(name), kept_outputs.get(name)
-            if rows is not None:
-                target, mean = target[:, rows], None if mean is None else mean[rows]
-            fit = _Fit(target, self._picks[name], norm, mean)
+            shortcut = partial(arriving.__getitem__, self._shortcuts[name]) if name in self._shortcuts else None
+            fit = _Fit(target.only(kept_outputs.get(name)), norm, shortcut)
             handles.append(modules[name].register_forward_pre_hook(fit))
+        fitted = {self._norm_after[name] for name in self._targets if name in self._norm_after}
         for name, module in modules.items():
-            if isinstance(module, NORMS) and name not in fitted_norms:
+            if isinstance(module, NORMS) and name not in fitted:
                 handles.append(module.register_forward_pre_hook(_recompute))
-        try:
-            with torch.no_grad():
-                small(self._inputs)
-        finally:
-            for handle in handles:
-                handle.remove()
+        with torch.no_grad(), _removing(handles):
+            small(self._inputs)
+
+
+def _targets(dense: nn.Module, layers: Sequence[str], traced: Traced, inputs: Tensor) -> dict[str, _Target]:
+    """Targets of each layer that runs once a pass, from one pass over `inputs`, images in order."""
+    modules = dict(dense.named_modules())
+    chunks = torch.split(inputs, _BATCH)
+    gains = {
+        name: _inverse_gain(modules.get(traced.norm_after.get(name, "")), weight_matrix(modules[name]).shape[1])
+        for name in traced.shortcuts
+        if name in layers
+    }
+    picks: dict[str, Tensor | None] = {}
+    found: dict[str, list[Tensor]] = {name: [] for name in layers}
+    arriving: dict[str, Tensor] = {}
+
+    def watch(name: str) -> Callable[..., None]:
+        def hook(module: nn.Module, _: Any, out: Tensor) -> None:
+            if name not in picks:
+                rows_wanted = enough_rows(len(weight_matrix(module)), _ROWS)
+                picks[name] = pick_positions(len(inputs), positions(module, out), rows_wanted, seed=0)
+            rows = output_rows(module, out, picks[name])
+            if name in traced.shortcuts:
+                shortcut = output_rows(module, arriving[traced.shortcuts[name]], picks[name])
+                rows = rows + shortcut * gains[name]
+            found[name].append(rows.clone())
+
+        return hook
+
+    handles = [
+        modules[name].register_forward_pre_hook(_remember(arriving, name))
+        for name in dict.fromkeys(traced.shortcuts.values())
+    ]
+    handles += [modules[name].register_forward_hook(watch(name)) for name in layers]
+    with torch.no_grad(), _removing(handles):
+        for chunk in chunks:
+            dense(chunk)
+    means = {name: running_mean(dense, norm) for name, norm in traced.norm_after.items()}
+    return {
+        name: _Target(torch.cat(rows), picks[name], means.get(name), gains.get(name))
+        for name, rows in found.items()
+        if len(rows) == len(chunks)
+    }
+
+
+def _inverse_gain(norm: nn.Module | None, channels: int) -> Tensor:
+    """One over what an (eval mode) batch norm multiplies each channel by [C]; 0 where that is next to nothing."""
+    if not isinstance(norm, NORMS) or norm.running_var is None:
+        return torch.ones(channels)
+    scale = torch.rsqrt(norm.running_var + norm.eps)
+    gain = scale if norm.weight is None else norm.weight.detach() * scale
+    carries = gain.abs() > _LEAST_GAIN * gain.abs().median()
+    return torch.where(carries, 1 / torch.where(carries, gain, torch.ones_like(gain)), torch.zeros_like(gain))
+
+
+def _remember(arriving: dict[str, Tensor], name: str) -> Callable[..., None]:
+    """Pre-forward hook: keep the layer's input under its name."""
+
+    def hook(_: nn.Module, args: tuple[Any, ...]) -> None:
+        arriving[name] = args[0]
+
+    return hook
+
+
+@contextmanager
+def _removing(handles: Sequence[RemovableHandle]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 class _Fit:
     """Pre-forward hook of one layer: solve for its weights from the inputs that arrive."""
 
-    def __init__(self, target: Tensor, pick: Tensor | None, norm: nn.Module | None, dense_mean: Tensor | None) -> None:
-        self._target, self._pick, self._norm, self._dense_mean = target, pick, norm, dense_mean
+    def __init__(self, target: _Target, norm: nn.Module | None, shortcut: Callable[[], Tensor] | None) -> None:
+        self._target, self._norm, self._shortcut = target, norm, shortcut
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         assert isinstance(module, nn.Linear | nn.Conv2d)
-        x = input_rows(module, args[0], self._pick)
-        mean_x, mean_y = x.mean(0, dtype=torch.float64), self._target.mean(0, dtype=torch.float64)
-        n = len(x)
-        covariance = (x.T @ x).double() / n - torch.outer(mean_x, mean_x)
-        cross = (x.T @ self._target).double() / n - torch.outer(mean_x, mean_y)
+        x, y = input_rows(module, args[0], self._target.pick), self._wanted(module)
+        mean_x, mean_y = x.mean(0, dtype=torch.float64), y.mean(0, dtype=torch.float64)
+        covariance = (x.T @ x).double() / len(x) - torch.outer(mean_x, mean_x)
+        cross = (x.T @ y).double() / len(x) - torch.outer(mean_x, mean_y)
         hold = _HOLD * covariance.diagonal().mean() + 1e-10
-        held = module.weight.detach().flatten(1).T.double()
         system = covariance + hold * torch.eye(len(mean_x), dtype=torch.float64)
-        weight = torch.cholesky_solve(cross + hold * held, torch.linalg.cholesky(system))
+        weight = torch.cholesky_solve(cross + hold * weight_matrix(module), torch.linalg.cholesky(system))
         module.weight.copy_(weight.T.reshape(module.weight.shape))
-        set_offset(module, self._norm, self._dense_mean, mean_y - mean_x @ weight)
+        set_offset(module, self._norm, self._target.dense_mean, mean_y - mean_x @ weight)
+
+    def _wanted(self, module: nn.Module) -> Tensor:
+        """Outputs [n, O] that lead to the dense network's sum with the shortcut as it is now."""
+        gain = self._target.inverse_gain
+        if self._shortcut is None or gain is None:
+            return self._target.rows
+        return self._target.rows - output_rows(module, self._shortcut(), self._target.pick) * gain
 
 
 def _recompute(norm: nn.Module, args: tuple[Any, ...]) -> None:

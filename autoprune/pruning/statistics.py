@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autoprune.pruning.features import input_rows, pick_positions, positions
+from autoprune.pruning.features import enough_rows, input_rows, pick_positions, positions
 
 DAMPING = 1e-3
+# These statistics are gathered once and every trial is refitted from them, so they may take their time.
+_ROWS = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ def gather(
             assert isinstance(weight, Tensor)
             pick = None
             if isinstance(module, nn.Conv2d):
-                pick = pick_positions(len(inputs), positions(module, out), weight[0].numel(), seed)
+                rows = enough_rows(weight[0].numel(), _ROWS)
+                pick = pick_positions(len(inputs), positions(module, out), rows, seed)
             sums[name].add(input_rows(module, args[0], pick))
 
         return watch

@@ -28,6 +28,7 @@ Score = Callable[[Sequence[Policy]], Iterable[Quality]]
 Key = tuple[str, int, int]  # agent, seed, number of the trial in that agent's search
 
 _FINGERPRINT = "autoprune.fingerprint"
+_DENSE = "autoprune.dense"
 _KEPT_RATIO: BaseDistribution = FloatDistribution(0.0, 1.0)
 
 
@@ -36,18 +37,19 @@ class Ledger:
 
     `place` is a path (a SQLite file), a database URL, or None for memory. `fingerprint` identifies
     whatever a trial's quality depends on (model, data, splits, reward, ...); a study that was made
-    under another one raises `BadInput`. Each trial is one Optuna trial, written in one transaction:
-    its parameters are the kept ratio of each group, its value the reward, and its user attributes
-    `agent`, `seed`, `number`, `widths`, `quality`, `cost` and `reward` (numbers that JSON cannot
-    hold as text: "nan"). A reward that is not a number makes a failed Optuna trial.
+    under another one raises `BadInput`; None only reads whatever there is. Each trial is one Optuna
+    trial, written in one transaction: its parameters are the kept ratio of each group, its value the
+    reward, and its user attributes `agent`, `seed`, `number`, `widths`, `quality`, `cost` and `reward`
+    (numbers that JSON cannot hold as text: "nan"). A reward that is not a number makes a failed Optuna trial.
     """
 
-    def __init__(self, place: str | Path | None, study_name: str, fingerprint: str) -> None:
+    def __init__(self, place: str | Path | None, study_name: str, fingerprint: str | None) -> None:
         with quiet_optuna():
             self._study = optuna.create_study(
                 storage=open_storage(place), study_name=study_name, direction="maximize", load_if_exists=True
             )
-        self._claim(fingerprint)
+        if fingerprint is not None:
+            self._claim(fingerprint)
         self._trials: dict[Key, Trial] = {}
         self._qualities: dict[Policy, Quality] = {}
         self._read: set[int] = set()  # Optuna's own numbers of the records known here
@@ -91,7 +93,17 @@ class Ledger:
         for record in self._study.get_trials(deepcopy=False, states=finished):
             if record.number not in self._read and "widths" in record.user_attrs:
                 self._read.add(record.number)
-                self._remember(*_unpacked(record))
+                self._remember(*_unpacked(record.user_attrs))
+
+    @property
+    def dense(self) -> Trial | None:
+        """The dense network scored as the trials are, if a run has kept it; it is no trial, as it keeps no budget."""
+        attrs = self._study.user_attrs.get(_DENSE)
+        return None if attrs is None else _unpacked(attrs)[1]
+
+    def keep_dense(self, trial: Trial) -> None:
+        """Write down the dense network beside the trials."""
+        self._study.set_user_attr(_DENSE, _attributes(("dense", 0, trial.number), trial))
 
     def find(self, key: Key) -> Trial | None:
         """The recorded trial of (agent, seed, number), if there is one."""
@@ -153,7 +165,6 @@ class _Evaluator:
 
 
 def _packed(key: Key, trial: Trial, space: SearchSpace) -> FrozenTrial:
-    agent, seed, number = key
     ratios = dict(zip((g.name for g in space.groups), space.ratios(trial.policy), strict=True))
     failed = math.isnan(trial.reward)
     return create_trial(
@@ -161,20 +172,25 @@ def _packed(key: Key, trial: Trial, space: SearchSpace) -> FrozenTrial:
         value=None if failed else trial.reward,
         params=ratios,
         distributions=dict.fromkeys(ratios, _KEPT_RATIO),
-        user_attrs={
-            "agent": agent,
-            "seed": seed,
-            "number": number,
-            "widths": list(trial.policy.widths),
-            "quality": _to_json(asdict(trial.quality)),
-            "cost": _to_json(asdict(trial.cost)),
-            "reward": _to_json({"reward": trial.reward})["reward"],
-        },
+        user_attrs=_attributes(key, trial),
     )
 
 
-def _unpacked(record: FrozenTrial) -> tuple[Key, Trial]:
-    attrs = record.user_attrs
+def _attributes(key: Key, trial: Trial) -> dict[str, Any]:
+    """A trial as JSON."""
+    agent, seed, number = key
+    return {
+        "agent": agent,
+        "seed": seed,
+        "number": number,
+        "widths": list(trial.policy.widths),
+        "quality": _to_json(asdict(trial.quality)),
+        "cost": _to_json(asdict(trial.cost)),
+        "reward": _to_json({"reward": trial.reward})["reward"],
+    }
+
+
+def _unpacked(attrs: dict[str, Any]) -> tuple[Key, Trial]:
     trial = Trial(
         number=attrs["number"],
         policy=Policy(tuple(attrs["widths"])),

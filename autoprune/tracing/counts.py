@@ -33,11 +33,11 @@ class _Counter:
     def macs(self, op: Operation) -> Volume | None:
         if op.contraction is None:
             return None
-        inner = op.contraction.inner
-        extents = self._extents(op.made[0]) if op.made else ()
-        if inner is not None:
-            extents = (*extents, self._membership.extent(self._tape.labels.find(inner)))
-        return Volume(op.module, op.contraction.factor * _constant(op.made[0]), extents)
+        contraction, out = op.contraction, op.made[0]
+        extents = self._extents(out)
+        if contraction.inner is not None:
+            extents = (*extents, self._membership.extent(self._tape.labels.find(contraction.inner)))
+        return Volume(op.module, contraction.factor * _constant(out) // contraction.divisor, extents)
 
     def parameter(self, name: str, shape: tuple[int, ...]) -> Volume:
         axes = self._tape.axes.get(name, {})
@@ -61,6 +61,8 @@ class _Counter:
             for storage in op.reads:
                 last[storage] = step
         last.update(dict.fromkeys(self._tape.output_storages & storages.keys(), len(operations)))
+        # What nobody reads (the places of a pool's maxima, a norm's statistics) no runtime makes.
+        storages = {s: info for s, info in storages.items() if last[s] > first[s]}
         index = {storage: i for i, storage in enumerate(storages)}
         volumes = tuple(Volume("", FLOAT_BYTES * _constant(t), self._extents(t)) for t in storages.values())
         live = []

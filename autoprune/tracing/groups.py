@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from autoprune.cost import Extent
 from autoprune.space import ChannelGroup, FrozenGroup
 from autoprune.tracing.labels import NO_LABEL, LabelArray
-from autoprune.tracing.tape import INPUT, OUTPUT, Tape
+from autoprune.tracing.tape import OUTPUT, Tape
 
 IntArray = NDArray[np.integer[Any]]
 
@@ -91,7 +91,7 @@ def find_groups(tape: Tape, barred: dict[str, str]) -> tuple[list[ChannelGroup],
             layers = tuple(dict.fromkeys(_layer(n) for n in tape.used if n in {k[0] for k in key}))
             width = unit * len(roots)
             groups.append(ChannelGroup(name, width, tuple(range(unit, width + 1, unit)), layers, unit))
-        elif reason not in (OUTPUT, INPUT):
+        elif reason != OUTPUT:
             text = reason or "all of its channels hang together in one piece"
             frozen[name] = FrozenGroup(name, unit * len(roots), text)
     return groups, _merged(list(frozen.values())), Membership(classes)

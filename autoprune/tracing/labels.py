@@ -7,6 +7,7 @@ with the reason in words; whatever is later found equal to it is fixed too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,16 @@ def varying(layer: NDArray[Any]) -> tuple[int, ...]:
 def aligned(layer: LabelArray, rank: int) -> LabelArray:
     """`layer` with axes of length 1 put in front, as broadcasting does, up to `rank` axes."""
     return layer.reshape((1,) * (rank - layer.ndim) + layer.shape)
+
+
+def on_axis(labels: LabelArray, axis: int, rank: int) -> LabelArray:
+    """A layer of `rank` axes whose labels [size] run along one axis."""
+    return labels.reshape([-1 if a == axis else 1 for a in range(rank)])
+
+
+def nonempty(layers: Sequence[LabelArray]) -> Layers:
+    """The layers that hold a label at all."""
+    return tuple(layer for layer in layers if layer.any())
 
 
 def compressed(full: LabelArray) -> LabelArray:

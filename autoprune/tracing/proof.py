@@ -1,9 +1,11 @@
-"""The proof: each group is sliced once, run, and compared with the dense network whose same channels count zero."""
+"""The proof: groups are sliced, run, and compared, layer by layer, with the dense network in which they count zero."""
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +15,10 @@ from torch.utils._pytree import tree_leaves
 
 from autoprune.space import ChannelGroup
 from autoprune.tracing.groups import SliceAxis
-from autoprune.tracing.slicing import slice_module, zero_consumers
+from autoprune.tracing.slicing import CONVOLUTIONS, slice_module, zero_consumers
 
-TOLERANCE = 1e-4  # maximum absolute difference, with outputs scaled to at most 1
+TOLERANCE = 1e-4  # largest absolute difference, as a share of the largest absolute value
+_LAYERS = (nn.Linear, *CONVOLUTIONS)
 
 
 def disproved(
@@ -23,56 +26,93 @@ def disproved(
 ) -> dict[str, str]:
     """Names of the groups that fail the proof, each with the reason.
 
-    All groups are sliced at once first; only if that fails is each tried alone, so that a network
-    whose groups hold costs two passes. The proof runs on a copy with well-spread random weights:
-    at real weights a wrong slice can hide behind a layer that is still zero.
+    All groups are sliced at once; where that fails each half of them is, and so on: a network whose
+    groups hold costs one try, k bad groups of n cost about 2 k log2(n / k). The proof runs on a copy
+    with random weights, since at real ones a wrong slice can hide behind a layer that is still zero.
     """
-    subject = _randomised(model)
-    every = list(range(len(groups)))
-    failed: dict[str, str] = {}
-    if _failure(subject, example, groups, axes, every) is None:
-        return failed
-    for g in every:
-        reason = _failure(subject, example, groups, axes, [g])
-        if reason:
-            failed[groups[g].name] = reason
-    rest = [g for g in every if groups[g].name not in failed]
-    together = _failure(subject, example, groups, axes, rest) if rest else None
-    if together:  # each holds alone, not all together: keep the longest run that does
-        failed.update(_jointly(subject, example, groups, axes, rest))
-    return failed
+    proof = _Proof(randomised(model, example), example, groups, axes)
+    proof.sift(list(range(len(groups))), [])
+    return proof.failed
 
 
-def _jointly(
-    model: nn.Module, example: Tensor, groups: Sequence[ChannelGroup], axes: Sequence[SliceAxis], rest: list[int]
-) -> dict[str, str]:
-    """Add one group at a time to a set that holds; whatever breaks it is refused."""
-    held: list[int] = []
-    failed: dict[str, str] = {}
-    for g in rest:
-        reason = _failure(model, example, groups, axes, [*held, g])
+class _Proof:
+    """Slices that were tried, and the groups that `failed`, by name with the reason."""
+
+    def __init__(
+        self, model: nn.Module, example: Tensor, groups: Sequence[ChannelGroup], axes: Sequence[SliceAxis]
+    ) -> None:
+        self._model, self._example, self._groups, self._axes = model, example, groups, axes
+        self.failed: dict[str, str] = {}
+
+    def sift(self, candidates: list[int], held: list[int], known: str | None = None) -> list[int]:
+        """Those of `candidates` that hold together with the groups in `held`, which do without them.
+
+        `known` is why all of them together fail, where that was found out already.
+        """
+        reason = known or self._failure([*held, *candidates])
         if reason is None:
-            held.append(g)
-        else:
-            failed[groups[g].name] = f"together with other groups, {reason}"
-    return failed
+            return candidates
+        if len(candidates) == 1:
+            alone = self._failure(candidates) if held else reason
+            self.failed[self._groups[candidates[0]].name] = alone or f"together with other groups, {reason}"
+            return []
+        middle = len(candidates) // 2
+        left = self.sift(candidates[:middle], held)
+        whole = len(left) == middle  # nothing failed on the left, so the same set as before is asked for again
+        return left + self.sift(candidates[middle:], [*held, *left], reason if whole else None)
 
-
-def _failure(
-    model: nn.Module, example: Tensor, groups: Sequence[ChannelGroup], axes: Sequence[SliceAxis], cut: Sequence[int]
-) -> str | None:
-    """Why the network with the groups `cut` halved is not the dense one with the same channels zeroed."""
-    masks = _halved(groups, set(cut))
-    with torch.no_grad():
-        expected = _outputs(zero_consumers(model, axes, masks), example)
+    def _failure(self, cut: list[int]) -> str | None:
+        """Why the network with the groups `cut` halved is not the dense one with the same channels zeroed."""
         try:
-            sliced = _outputs(slice_module(model, axes, masks), example)
-        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
-            return f"the sliced network does not run ({str(error).splitlines()[0]})"
-    difference = max((_difference(a, b) for a, b in zip(expected, sliced, strict=True)), default=0.0)
-    if not difference <= TOLERANCE:
-        return f"the sliced network's output is off by {difference:.2g}"
-    return None
+            off = slice_error(self._model, self._example, self._axes, _halved(self._groups, set(cut)))
+        except Exception as error:  # a network's own code may raise anything
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            return f"the network's own code counts on all of them: sliced, it does not run ({first})"
+        return None if off <= TOLERANCE else f"the sliced network's output is off by {off:.2g}"
+
+
+def slice_error(model: nn.Module, example: Tensor, axes: Sequence[SliceAxis], masks: list[NDArray[np.bool_]]) -> float:
+    """How far the sliced `model` is from the dense one whose consumers multiply the removed channels by zero.
+
+    The largest absolute difference between the outputs on `example`, and between what each layer
+    makes of the channels that it keeps, as a share of the largest absolute value there; infinite
+    where other layers run, shapes differ or a value is NaN. Raises what the sliced network raises.
+    """
+    with torch.no_grad():
+        expected = _answers(zero_consumers(model, axes, masks), example)
+        sliced = _answers(slice_module(model, axes, masks), example)
+    if [name for name, _, _ in expected] != [name for name, _, _ in sliced]:
+        return math.inf
+    produced = {(a.parameter, a.axis): torch.from_numpy(a.kept(masks)) for a in axes}
+    worst = 0.0
+    for (name, (axis, channels), dense), (_, _, small) in zip(expected, sliced, strict=True):
+        kept = produced.get((f"{name}.weight", axis))
+        worst = max(worst, _difference(dense if kept is None else dense.index_select(channels, kept), small))
+    return worst
+
+
+# A layer's name, its weight's axis of outputs and the axis of what it made where these lie, and what it made.
+Answer = tuple[str, tuple[int, int], Tensor]
+
+
+def _answers(model: nn.Module, example: Tensor) -> list[Answer]:
+    """What each layer makes of `example`, in order of execution, and then the model's outputs, nameless."""
+    found: list[Answer] = []
+
+    def watch(name: str) -> Any:
+        def hook(layer: nn.Module, _: Any, out: Tensor) -> None:
+            transposed = getattr(layer, "transposed", False)
+            found.append((name, (int(transposed), -1 if isinstance(layer, nn.Linear) else 1), out.clone()))
+
+        return hook
+
+    handles = [m.register_forward_hook(watch(name)) for name, m in model.named_modules() if isinstance(m, _LAYERS)]
+    try:
+        outputs = [t for t in tree_leaves(model(example)) if isinstance(t, Tensor)]
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found + [("", (0, 0), t) for t in outputs]
 
 
 def _halved(groups: Sequence[ChannelGroup], cut: set[int]) -> list[NDArray[np.bool_]]:
@@ -89,20 +129,24 @@ def _halved(groups: Sequence[ChannelGroup], cut: set[int]) -> list[NDArray[np.bo
 
 
 def _difference(expected: Tensor, got: Tensor) -> float:
+    """Largest absolute difference as a share of the largest absolute value; infinite where it is none."""
     if expected.shape != got.shape:
-        return float("inf")
-    scale = max(1.0, float(expected.abs().max()))
-    return float((expected - got).abs().max()) / scale
+        return math.inf
+    if not expected.numel():
+        return 0.0
+    expected, got = expected.double(), got.double()
+    off, scale = float((expected - got).abs().max()), float(expected.abs().max())
+    return off / (scale or 1.0) if math.isfinite(off) else math.inf
 
 
-def _outputs(model: nn.Module, example: Tensor) -> list[Tensor]:
-    return [t for t in tree_leaves(model(example)) if isinstance(t, Tensor)]
+def randomised(model: nn.Module, example: Tensor, seed: int = 0) -> nn.Module:
+    """A copy in eval mode with random weights, through which a change of any layer reaches the output.
 
-
-def _randomised(model: nn.Module) -> nn.Module:
-    """A copy in eval mode whose every layer passes signals of about unit size."""
+    Layers are scaled one after the other as they run on `example`, until the outputs of each have
+    unit deviation (LSUV: Mishkin & Matas, ICLR 2016): signals neither die out nor grow until gates saturate.
+    """
     subject = copy.deepcopy(model).eval()
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in [*subject.named_parameters(), *subject.named_buffers()]:
             if not tensor.is_floating_point():
@@ -114,4 +158,24 @@ def _randomised(model: nn.Module) -> nn.Module:
                 tensor.uniform_(0.5, 1.5, generator=generator)
             else:
                 tensor.normal_(0.0, 0.1, generator=generator)
+        _level(subject, example)
     return subject
+
+
+def _level(model: nn.Module, example: Tensor) -> None:
+    """Divide the weights of each layer by the deviation of what it makes of `example`, in order of execution."""
+
+    def hook(module: nn.Module, _: Any, out: Tensor) -> Tensor:
+        deviation = float(out.std(correction=0))
+        if not (math.isfinite(deviation) and deviation > 0):
+            return out
+        for parameter in module.parameters(recurse=False):
+            parameter.div_(deviation)
+        return out / deviation
+
+    handles = [m.register_forward_hook(hook) for m in model.modules() if isinstance(m, _LAYERS)]
+    try:
+        model(example)
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from autoprune.tracing.groups import IntArray, SliceAxis
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 def unit_masks(sizes: Sequence[int], kept: Sequence[IntArray]) -> list[NDArray[np.bool_]]:
@@ -55,7 +55,7 @@ def slice_module(model: nn.Module, axes: Sequence[SliceAxis], masks: list[NDArra
 
 def _learn_sizes(module: nn.Module) -> None:
     """Set the size attributes of a layer from its tensors."""
-    if isinstance(module, _CONVOLUTIONS):
+    if isinstance(module, CONVOLUTIONS):
         _learn_convolution(module)
     elif isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape
@@ -74,16 +74,14 @@ def _learn_sizes(module: nn.Module) -> None:
 
 
 def _learn_convolution(module: nn.Module) -> None:
-    assert isinstance(module, _CONVOLUTIONS)
-    transposed = module.transposed
+    assert isinstance(module, CONVOLUTIONS)
     rows, columns = module.weight.shape[:2]
-    depthwise = module.groups > 1 and not transposed and columns == 1
-    if depthwise:
+    if module.transposed:
+        module.in_channels, module.out_channels = rows, columns * module.groups
+    elif module.groups == module.in_channels > 1:  # depthwise in the dense network: there are fewer groups now
         per_channel = module.out_channels // module.in_channels
         module.groups = module.in_channels = rows // per_channel
         module.out_channels = rows
-    elif transposed:
-        module.in_channels, module.out_channels = rows, columns * module.groups
     else:
         module.in_channels, module.out_channels = columns * module.groups, rows
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from autoprune.errors import BadInput
-from autoprune.tracing.labels import LabelArray, Labels, Layers
+from autoprune.tracing.labels import NO_LABEL, LabelArray, Labels, Layers, on_axis, varying
+
+OUTPUT = "they are the network's output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,12 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Contraction:
-    """A sum over channels: `factor` x the output's elements x the length of `inner` = MACs."""
+    """A sum over channels of a tensor of shape `read`: MACs = `factor` / `divisor` x output elements x |`inner`|."""
 
+    read: tuple[int, ...]
     inner: LabelArray | None  # labels summed over; None where the factor holds the whole length
     factor: int
+    divisor: int = 1
     stride: int = 1
     kernel: int = 1
     depthwise: bool = False
@@ -46,7 +51,6 @@ class Operation:
     made: tuple[TensorInfo, ...]
     contraction: Contraction | None = None
     parameters: tuple[str, ...] = ()
-    input_shape: tuple[int, ...] = ()
     overwrites: bool = False  # could write into its input's memory, as a runtime's fusion does
 
 
@@ -84,10 +88,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         axes = {axis: labels.fresh(size) for axis, size in enumerate(tensor.shape) if size > 1}
         self.tape.axes[name] = axes
         self.tape.shapes[name] = tuple(tensor.shape)
-        rank = tensor.ndim
         self.set_layers(
             tensor,
-            tuple(own.reshape([-1 if a == axis else 1 for a in range(rank)]) for axis, own in axes.items()),
+            tuple(on_axis(own, axis, tensor.ndim) for axis, own in axes.items()),
         )
         self._origin[id(tensor)] = name
 
@@ -121,10 +124,32 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if summed & set(own.tolist()):
                 self.tape.contracted.add((name, axis))
 
+    def channels(self, tensor: Tensor, axis: int) -> LabelArray:
+        """Labels [size] along one axis, `NO_LABEL` where there are none; layers that also vary elsewhere are fixed."""
+        axis %= tensor.ndim
+        found = np.full(tensor.shape[axis], NO_LABEL, dtype=np.int64)
+        for layer in self.layers(tensor):
+            if varying(layer) == (axis,):
+                found = layer.reshape(-1)
+            elif axis in varying(layer):
+                self.tape.labels.fix(layer, f"{self.place} mixes them with another axis")
+        return found
+
+    def fix(self, tensors: Iterable[Tensor], reason: str) -> None:
+        """No channel of `tensors` may be removed, for `reason`."""
+        for tensor in tensors:
+            for layer in self.layers(tensor):
+                self.tape.labels.fix(layer, reason)
+
     @property
     def module(self) -> str:
         """Qualified name of the module that is running."""
         return self._path[-1] if self._path else ""
+
+    @property
+    def place(self) -> str:
+        """The running module, for a reason's text."""
+        return f"module {self.module!r}" if self.module else "the model itself"
 
     # Running.
 
@@ -146,7 +171,6 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._alive.append(tensor)
             if self.origin(tensor) is None and not any(tensor is t for t in call.tensors):
                 made.append(TensorInfo(tuple(tensor.shape), self.layers(tensor), self._storage(tensor)))
-        inputs = [t for t in call.tensors if self.origin(t) is None]
         self.tape.operations.append(
             Operation(
                 name=call.name,
@@ -155,7 +179,6 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 made=tuple(made),
                 contraction=contraction,
                 parameters=tuple(dict.fromkeys(n for t in call.tensors if (n := self.origin(t)))),
-                input_shape=tuple(inputs[0].shape) if inputs else (),
                 overwrites=call.elementwise,
             )
         )
@@ -217,7 +240,7 @@ def record(model: nn.Module, example: Tensor, rules: Callable[[Recorder, Call], 
     try:
         with torch.no_grad(), recorder.inside(model), recorder:
             out = model(example)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+    except Exception as error:  # a network's own code may raise anything
         raise BadInput(f"the model does not run on an input of shape {list(example.shape)}: {error}") from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_attention)
@@ -229,7 +252,3 @@ def record(model: nn.Module, example: Tensor, rules: Callable[[Recorder, Call], 
             recorder.tape.labels.fix(layer, OUTPUT)
         recorder.tape.output_storages.add(recorder._storage(tensor))
     return recorder.tape
-
-
-OUTPUT = "they are the network's output"
-INPUT = "they come from the network's input"

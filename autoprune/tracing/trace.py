@@ -17,6 +17,7 @@ from autoprune.tracing.proof import disproved
 from autoprune.tracing.rules import apply_rule
 from autoprune.tracing.slicing import slice_module, unit_masks
 from autoprune.tracing.tape import Tape, record
+from autoprune.tracing.wiring import execution_order, norms_after, shortcuts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Traced:
     """What is known of a network: its groups, where they lie in its parameters, and what it counts.
 
     `order` names the layers with weights in the order in which they first ran, `norm_after` the
-    batch norm that alone reads a layer's output, `features` what an agent sees of each group.
+    batch norm that alone reads a layer's output, `shortcuts` the layer whose input is added to a
+    layer's (normalised) output, `features` what an agent sees of each group.
     """
 
     space: SearchSpace
@@ -32,6 +34,7 @@ class Traced:
     axes: tuple[SliceAxis, ...]
     order: tuple[str, ...]
     norm_after: Mapping[str, str]
+    shortcuts: Mapping[str, str]
     features: tuple[GroupFeatures, ...]
 
     @property
@@ -62,12 +65,13 @@ def trace(model: nn.Module, example: Tensor) -> Traced:
     """
     if example.ndim < 2 or not len(example):
         raise BadInput(f"the example input must be a batch of at least one item, got shape {list(example.shape)}")
-    was_training = model.training
+    training = [module for module in model.modules() if module.training]
     model.eval()
     try:
         return _trace(model, example[:1].float() if example.is_floating_point() else example[:1])
     finally:
-        model.train(was_training)
+        for module in training:
+            module.training = True
 
 
 def _trace(model: nn.Module, example: Tensor) -> Traced:
@@ -80,37 +84,17 @@ def _trace(model: nn.Module, example: Tensor) -> Traced:
         if not failed:
             break
         barred.update(failed)
+    norm_after = norms_after(tape)
     shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
     return Traced(
         space=SearchSpace(tuple(groups), tuple(frozen)),
         counts=count(tape, membership, shapes),
         axes=axes,
-        order=_order(tape),
-        norm_after=_norm_after(tape),
+        order=execution_order(tape),
+        norm_after=norm_after,
+        shortcuts=shortcuts(tape, norm_after),
         features=tuple(_features(tape, group) for group in groups),
     )
-
-
-def _order(tape: Tape) -> tuple[str, ...]:
-    """Layers whose weights are summed over, in the order in which they first ran."""
-    names = [op.parameters for op in tape.operations if op.contraction]
-    weights = [n for group in names for n in group if n.endswith("weight")]
-    return tuple(dict.fromkeys(n.rpartition(".")[0] for n in weights))
-
-
-def _norm_after(tape: Tape) -> dict[str, str]:
-    """For each layer, the batch norm that is the only reader of its output."""
-    readers: dict[int, list[tuple[str, str]]] = {}
-    for op in tape.operations:
-        for storage in op.reads:
-            readers.setdefault(storage, []).append((op.name, op.module))
-    found = {}
-    for op in tape.operations:
-        if op.contraction and op.made and op.made[0].storage not in tape.output_storages:
-            reading = readers.get(op.made[0].storage, [])
-            if len(reading) == 1 and "batch_norm" in reading[0][0]:
-                found[op.module] = reading[0][1]
-    return found
 
 
 def _features(tape: Tape, group: ChannelGroup) -> GroupFeatures:
@@ -120,14 +104,15 @@ def _features(tape: Tape, group: ChannelGroup) -> GroupFeatures:
     if not made or made[0].contraction is None:
         return GroupFeatures(LayerKind.OTHER, group.width, group.width)
     op, contraction = made[0], made[0].contraction
-    spatial = len(op.input_shape) == 4
-    kind = LayerKind.DEPTHWISE if contraction.depthwise else LayerKind.CONV if spatial else LayerKind.LINEAR
+    if op.name != "convolution":
+        return GroupFeatures(LayerKind.LINEAR, contraction.read[-1], group.width)
+    height, width = (*contraction.read[2:], 1, 1)[:2]
     return GroupFeatures(
-        kind=kind,
-        in_channels=op.input_shape[1] if spatial else op.input_shape[-1],
+        kind=LayerKind.DEPTHWISE if contraction.depthwise else LayerKind.CONV,
+        in_channels=contraction.read[1],
         out_channels=group.width,
-        height=op.input_shape[2] if spatial else 1,
-        width=op.input_shape[3] if spatial else 1,
+        height=height,
+        width=width,
         stride=contraction.stride,
         kernel=contraction.kernel,
     )

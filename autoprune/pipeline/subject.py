@@ -1,0 +1,109 @@
+"""The subject of a run: the dense network, its task's splits, and what tracing found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from autoprune.deploy.run_folder import RunFolder, write_atomic
+from autoprune.errors import BadInput
+from autoprune.evaluation.registry import load_task
+from autoprune.evaluation.splits import Splits, draw_splits
+from autoprune.evaluation.task import Task
+from autoprune.models import fingerprint, load_model, load_weights
+from autoprune.progress import Progress
+from autoprune.space import Policy
+from autoprune.spec import ModelSpec, RunSpec
+from autoprune.tracing import Traced, trace
+from autoprune.training import Epoch, finetune
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """A dense network in eval mode, traced; `fingerprint` identifies its graph and weights."""
+
+    name: str
+    model: nn.Module
+    example: Tensor  # [1, C, H, W]
+    traced: Traced
+    fingerprint: str
+
+    @classmethod
+    def of(cls, name: str, model: nn.Module, input_shape: tuple[int, ...]) -> Network:
+        """Trace `model` on a seeded random input of shape [1, *input_shape]."""
+        example = torch.randn(1, *input_shape, generator=torch.Generator().manual_seed(0))
+        return cls(name, model.eval(), example, trace(model, example), fingerprint(model))
+
+    @classmethod
+    def load(cls, spec: ModelSpec, input_shape: tuple[int, ...], num_classes: int | None = None) -> Network:
+        """The network that `spec` names, traced."""
+        return cls.of(spec.name, load_model(spec, num_classes=num_classes), input_shape)
+
+    def bare(self, policy: Policy) -> nn.Module:
+        """The network of `policy` in shape only: the first units of each group, not refitted; for timing."""
+        kept = [np.arange(w // g.unit) for w, g in zip(policy.widths, self.traced.space.groups, strict=True)]
+        return self.traced.slice(self.model, kept)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """What one run is about."""
+
+    task: Task
+    splits: Splits
+    network: Network
+
+
+def prepare(spec: RunSpec, folder: RunFolder | None, progress: Progress) -> Subject:
+    """Load the task and the network, train the network if the task brings a recipe and no weights are given."""
+    with progress.stage("loading"):
+        task = load_task(spec.task)
+        splits = draw_splits(task, spec.task, spec.search.seed)
+    model = _dense(spec, task, splits, folder, progress)
+    with progress.stage("tracing"):
+        network = Network.of(spec.model.name, model, task.input_shape)
+    if not network.traced.space.groups:
+        reasons = "; ".join(f"{g.name}: {g.reason}" for g in network.traced.space.frozen[:3])
+        raise BadInput(f"{spec.model.name} has no prunable channel group ({reasons or 'it has no hidden layer'})")
+    return Subject(task, splits, network)
+
+
+def _dense(spec: RunSpec, task: Task, splits: Splits, folder: RunFolder | None, progress: Progress) -> nn.Module:
+    """The dense network; one that is trained here is kept in the run's folder, so that a resumed run has the same."""
+    seed = spec.search.seed
+    model = load_model(spec.model, num_classes=task.num_classes, seed=seed)
+    if spec.model.weights is not None or task.recipe is None:
+        return model
+    kept = folder.dense_weights if folder else None
+    if kept is not None and kept.is_file():
+        load_weights(model, kept)
+        return model
+    with progress.stage("training the dense network"):
+        trained = finetune(
+            model,
+            None,
+            splits,
+            task.recipe,
+            seed=seed,
+            augment=task.augment,
+            score=task.score,
+            on_epoch=epochs(progress),
+        )
+    if kept is not None:
+        write_atomic(kept, save(dict(trained.state_dict())))
+    return trained
+
+
+def epochs(progress: Progress) -> Callable[[Epoch], None]:
+    """Tell `progress` of each finished epoch."""
+
+    def tell(epoch: Epoch) -> None:
+        score = "" if epoch.validation_score is None else f", validation {epoch.validation_score:.4f}"
+        progress.advance(epoch.number, epoch.epochs, f"loss {epoch.loss:.4f}{score}")
+
+    return tell

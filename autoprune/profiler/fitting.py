@@ -1,0 +1,209 @@
+"""Times of kernels that were not measured, and of what runs between kernels, by least squares; free of torch."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from autoprune.cost import FloatArray, Kernel, Measurement
+from autoprune.errors import UnknownKernel
+
+Varying = tuple[tuple[int, int], ...]
+Template = tuple[str, tuple[tuple[int | None, ...], ...]]
+IntTable = NDArray[np.int64]
+
+_FEWEST_ROWS = 6
+_MOST_COLUMNS = 3
+_FOLDS = 10
+# Of a median of n normal values, times sqrt(n), per half interquartile range: sqrt(pi / 2) / 0.6745.
+_STANDARD_ERROR = 1.858
+
+
+@dataclass(frozen=True, slots=True)
+class KernelTime:
+    """Time of one kernel in ms, its standard error, and whether it was measured or fitted from rows like it."""
+
+    ms: float
+    error_ms: float
+    source: Literal["measured", "fitted"]
+
+
+class KernelTimes:
+    """Looks kernels up in a table's rows, and where one is missing, in a fit of the rows that are like it."""
+
+    def __init__(self, rows: Mapping[Kernel, Measurement]) -> None:
+        self._rows = rows
+        self._by_op: dict[str, list[Kernel]] = {}
+        for kernel in rows:
+            self._by_op.setdefault(kernel.op, []).append(kernel)
+        self._families: dict[tuple[Template, Varying], _Family | None] = {}
+        self._known: dict[tuple[Kernel, Varying], KernelTime] = {}
+
+    def __call__(self, kernel: Kernel, varying: Varying) -> KernelTime:
+        """The time of `kernel`, whose axes `varying` (tensor, axis) are those that a policy changes.
+
+        Fitted where it has no row but lies between at least six rows of its family: the same
+        operator, equal in all other axes. Raises `UnknownKernel` elsewhere.
+        """
+        known = self._known.get((kernel, varying))
+        if known is None:
+            known = self._known[kernel, varying] = self._find(kernel, varying)
+        return known
+
+    def _find(self, kernel: Kernel, varying: Varying) -> KernelTime:
+        row = self._rows.get(kernel)
+        if row is not None:
+            return KernelTime(row.median, _STANDARD_ERROR * row.spread / math.sqrt(row.runs), "measured")
+        family = self._family(kernel, varying) if varying else None
+        fitted = family(_lengths(kernel, varying)) if family else None
+        if fitted is None:
+            raise UnknownKernel(
+                f"the latency table has no row for {kernel}, and too few like it to fit one; "
+                "profile this network into it (autoprune profile --out TABLE)"
+            )
+        return fitted
+
+    def _family(self, kernel: Kernel, varying: Varying) -> _Family | None:
+        key = (_template(kernel, varying), varying)
+        if key not in self._families:
+            ranks = [len(shape) for shape in _tensors(kernel)]
+            like = [k for k in self._by_op.get(kernel.op, []) if [len(shape) for shape in _tensors(k)] == ranks]
+            members = [k for k in like if _template(k, varying) == key[0]]
+            self._families[key] = _fit_family(members, varying, self._rows)
+        return self._families[key]
+
+
+def _tensors(kernel: Kernel) -> tuple[tuple[int, ...], ...]:
+    return kernel.inputs + kernel.outputs
+
+
+def _template(kernel: Kernel, varying: Varying) -> Template:
+    """What is common to a family: the operator, and all shapes with the varying lengths left open."""
+    shapes = (
+        tuple(None if (t, a) in varying else length for a, length in enumerate(shape))
+        for t, shape in enumerate(_tensors(kernel))
+    )
+    return kernel.op, tuple(shapes)
+
+
+def _lengths(kernel: Kernel, varying: Varying) -> IntTable:
+    tensors = _tensors(kernel)
+    return np.array([tensors[t][a] for t, a in varying], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a family's time is a function of, besides its lengths and their products.
+
+    `stair`: also of lengths rounded up to a multiple of it; `small`: lengths below it have slopes
+    of their own (other layouts); `cache`: so does the part of the product of all lengths above it.
+    """
+
+    small: int = 0
+    stair: int = 0
+    cache: float = math.inf
+
+    def features(self, lengths: IntTable) -> FloatArray:
+        """Non-negative terms of lengths [n, k]: [n, terms], the products of one factor a column and the cache term."""
+        n = lengths.astype(np.float64)
+        factors = [np.ones_like(n), n]
+        if self.stair:
+            factors.append(np.ceil(n / self.stair) * self.stair)
+        if self.small:
+            factors.append(np.where(n < self.small, n, 0.0))
+        picks = itertools.product(range(len(factors)), repeat=n.shape[1])
+        terms = [np.prod([factors[f][:, c] for c, f in enumerate(pick)], axis=0) for pick in picks]
+        if math.isfinite(self.cache):
+            terms.append(np.maximum(0.0, n.prod(axis=1) - self.cache))
+        return np.stack(terms, axis=1)
+
+
+@dataclass(frozen=True)
+class _Family:
+    """A non-negative fit of a family's times on its distinct lengths."""
+
+    columns: tuple[int, ...]  # of the varying lengths, those that are distinct
+    same_as: tuple[int, ...]  # for each varying length, the distinct one that it equals
+    low: IntTable
+    high: IntTable
+    form: _Form
+    weights: FloatArray
+    error: float  # root mean square of held-out rows, relative
+
+    def __call__(self, lengths: IntTable) -> KernelTime | None:
+        """The time at the varying `lengths`; None outside of what was measured."""
+        distinct = lengths[list(self.columns)]
+        inside = (distinct >= self.low).all() and (distinct <= self.high).all()
+        if not inside or (lengths != distinct[list(self.same_as)]).any():
+            return None
+        ms = float((self.form.features(distinct[None]) @ self.weights)[0])
+        return KernelTime(ms, self.error * ms, "fitted") if ms > 0 else None
+
+
+def _fit_family(members: Sequence[Kernel], varying: Varying, rows: Mapping[Kernel, Measurement]) -> _Family | None:
+    if len(members) < _FEWEST_ROWS:
+        return None
+    table = np.stack([_lengths(kernel, varying) for kernel in members])
+    columns, same_as = _distinct_columns(table)
+    if len(columns) > _MOST_COLUMNS:
+        return None
+    distinct = table[:, columns]
+    times = np.array([rows[kernel].median for kernel in members])
+    form, error = _best_form(distinct, times)
+    low, high = distinct.min(axis=0), distinct.max(axis=0)
+    weights = _weights(form.features(distinct), times)
+    return _Family(tuple(columns), tuple(same_as), low, high, form, weights, error)
+
+
+def _best_form(lengths: IntTable, times: FloatArray) -> tuple[_Form, float]:
+    """The form with the smallest error on held-out rows, chosen one trait at a time, and that error."""
+    quarters = [float(q) for q in np.quantile(lengths.prod(axis=1), [0.25, 0.5, 0.75])]
+    form = _Form()
+    error = _held_out_error(form.features(lengths), times)
+    traits: list[Callable[[_Form], list[_Form]]] = [
+        lambda known: [replace(known, small=below) for below in (8, 16, 32)],
+        lambda known: [replace(known, stair=step) for step in (4, 16, 32, 64)],
+        lambda known: [replace(known, cache=product) for product in quarters],
+    ]
+    for vary in traits:
+        forms = vary(form)
+        errors = [_held_out_error(f.features(lengths), times) for f in forms]
+        if min(errors) < error:
+            error = min(errors)
+            form = forms[errors.index(error)]
+    return form, error
+
+
+def _distinct_columns(table: IntTable) -> tuple[list[int], list[int]]:
+    columns: list[int] = []
+    same_as: list[int] = []
+    for index in range(table.shape[1]):
+        equal = [place for place, c in enumerate(columns) if (table[:, c] == table[:, index]).all()]
+        if not equal:
+            columns.append(index)
+        same_as.append(equal[0] if equal else len(columns) - 1)
+    return columns, same_as
+
+
+def _weights(features: FloatArray, times: FloatArray) -> FloatArray:
+    """Non-negative weights that give the least squares of relative errors (Lawson and Hanson, 1974)."""
+    scale = np.maximum(features.max(axis=0), 1.0)
+    weights, _ = nnls(features / scale / times[:, None], np.ones(len(times)))
+    return np.asarray(weights / scale)
+
+
+def _held_out_error(features: FloatArray, times: FloatArray) -> float:
+    """Root mean square of the relative errors of rows that were left out of the fit, a tenth of them at a time."""
+    errors = np.empty(len(times))
+    for fold in range(min(_FOLDS, len(times))):
+        out = np.arange(len(times)) % _FOLDS == fold
+        weights = _weights(features[~out], times[~out])
+        errors[out] = (features[out] @ weights - times[out]) / times[out]
+    return float(np.sqrt(np.mean(errors**2)))

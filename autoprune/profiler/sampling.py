@@ -1,0 +1,46 @@
+"""Which networks are looked at: every offered width of every group, small and large networks; seeded, free of torch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autoprune.space import Policy, SearchSpace
+
+_LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def covering_policies(space: SearchSpace, seed: int) -> list[Policy]:
+    """Policies among which every offered width of every group occurs, dense and smallest included.
+
+    K of them, K the largest number of widths of any group, are a Latin hypercube (McKay et al.,
+    1979): each group's widths are dealt out evenly in an order of its own. Five more keep every
+    group at one level between the smallest and the dense network, so that total times spread.
+    """
+    rng = np.random.default_rng(seed)
+    rounds = max((len(group.widths) for group in space.groups), default=1)
+    columns = [_dealt(rng, group.widths, rounds) for group in space.groups]
+    mixed = [Policy(tuple(column[k] for column in columns)) for k in range(rounds)]
+    level = [Policy(tuple(g.widths[round(at * (len(g.widths) - 1))] for g in space.groups)) for at in _LEVELS]
+    return list(dict.fromkeys([*level[::-1], *mixed]))
+
+
+def _dealt(rng: np.random.Generator, widths: tuple[int, ...], rounds: int) -> list[int]:
+    times = -(-rounds // len(widths))
+    return [widths[i] for deal in range(times) for i in rng.permutation(len(widths))][:rounds]
+
+
+def random_policies(space: SearchSpace, count: int, seed: int | tuple[int, ...]) -> list[Policy]:
+    """`count` policies of offered widths, different ones as far as the space has so many.
+
+    Each has a level of its own between the smallest and the dense network, around which its groups
+    scatter: drawing every group independently would give networks that all cost about the same.
+    """
+    rng = np.random.default_rng(seed)
+    drawn: dict[Policy, None] = {}
+    for _ in range(20 * count):
+        if len(drawn) == count:
+            break
+        shares = np.clip(rng.uniform(0, 1) + rng.uniform(-0.4, 0.4, size=len(space)), 0, 1)
+        places = [round(share * (len(g.widths) - 1)) for share, g in zip(shares, space.groups, strict=True)]
+        drawn[Policy(tuple(g.widths[place] for g, place in zip(space.groups, places, strict=True)))] = None
+    return list(drawn)

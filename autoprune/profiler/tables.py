@@ -1,0 +1,30 @@
+"""The tables that come with the package, and the user's own, by device; free of torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autoprune.data_files import data_folder
+from autoprune.profiler.fingerprint import DeviceFingerprint
+from autoprune.profiler.table import LatencyTable
+
+
+def find_tables(root: Path | None = None) -> dict[Path, LatencyTable]:
+    """All tables `<device>/<name>.json` under `root` (by default the package's `latency_tables`), by path.
+
+    Raises `CorruptFile`, naming the file, where one cannot be trusted.
+    """
+    folder = data_folder("latency_tables") if root is None else root
+    return {path: LatencyTable.load(path) for path in sorted(folder.glob("*/*.json"))}
+
+
+def find_table(
+    fingerprint: DeviceFingerprint, digest: str | None = None, root: Path | None = None
+) -> LatencyTable | None:
+    """The newest table measured on exactly this device, holding the network `digest` where one is asked for."""
+    fits = [
+        table
+        for table in find_tables(root).values()
+        if not fingerprint.differences(table.fingerprint) and (digest is None or digest in table.networks)
+    ]
+    return max(fits, key=lambda table: table.created, default=None)
