@@ -18,13 +18,21 @@ _BATCH = 128
 
 
 def outputs(model: nn.Module, images: ImageSet, batch: int = _BATCH) -> tuple[Tensor, Tensor]:
-    """The network's outputs [N, classes] and the targets [N] of a split, in order, in eval mode."""
+    """The network's outputs [N, classes] and the targets [N] of a split, in order, in eval mode.
+
+    Raises `BadInput` where the network answers with anything but one tensor.
+    """
     model.eval()
     answers, targets = [], []
     with torch.inference_mode():
         for indices in torch.split(torch.arange(len(images)), batch):
             inputs, truth = images.batch(indices)
-            answers.append(model(inputs))
+            answer = model(inputs)
+            if not isinstance(answer, Tensor):
+                raise BadInput(
+                    f"a network must answer with one tensor [N, classes], this gives a {type(answer).__name__}"
+                )
+            answers.append(answer)
             targets.append(truth)
     return torch.cat(answers), torch.cat(targets)
 

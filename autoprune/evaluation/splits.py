@@ -73,10 +73,11 @@ def draw_splits(task: Task, sizes: TaskSpec, seed: int) -> Splits:
 
     *Held out* (`task.holdout`): a quarter of the images, the same for every seed and size, never
     enters `train`; half of it is for validation, half for selection, and which half an image is in
-    hangs on the seed. The images come plain first.
+    depends on the seed. The images come plain first.
 
-    Calibration alternates plain images with augmented ones. A split that asks for more than it may
-    have uses its images again, each time in another disturbed (for calibration, augmented) draw.
+    Calibration alternates augmented images with disturbed ones: a network refitted on both follows
+    the dense one further than one refitted on plain images. A split that asks for more than it may
+    have uses its images again, each time in another draw.
 
     Raises `BadInput` where there are too few images for a split each, or a class is out of range.
     """
@@ -117,10 +118,13 @@ def _judging(task: Task, pool: Tensor, size: int, generator: torch.Generator) ->
 
 
 def _calibration(task: Task, pool: Tensor, size: int, generator: torch.Generator) -> Split:
-    """Images that statistics are gathered on: every second one of the first pass plain, all others augmented."""
+    """Images that statistics are gathered on: every second one augmented, the others disturbed."""
     position = torch.arange(size)
-    plain = (position < len(pool)) & (position % 2 == 0)
-    return _materialise(task, pool[position % len(pool)], plain, task.augment, generator)
+    chosen, even = pool[position % len(pool)], position % 2 == 0
+    augmented = _materialise(task, chosen, torch.zeros(size, dtype=torch.bool), task.augment, generator)
+    disturbed = _materialise(task, chosen, torch.zeros(size, dtype=torch.bool), task.disturb, generator)
+    inputs = torch.where(even.view(-1, 1, 1, 1), augmented.inputs, disturbed.inputs)
+    return Split(inputs, augmented.targets, chosen)
 
 
 def _materialise(task: Task, sources: Tensor, plain: Tensor, change: Augment, generator: torch.Generator) -> Split:

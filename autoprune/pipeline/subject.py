@@ -15,7 +15,7 @@ from autoprune.errors import BadInput
 from autoprune.evaluation.registry import load_task
 from autoprune.evaluation.splits import Splits, draw_splits
 from autoprune.evaluation.task import Task
-from autoprune.models import fingerprint, load_model, load_weights
+from autoprune.models import fingerprint, is_reference, load_model, load_weights
 from autoprune.progress import Progress
 from autoprune.space import Policy
 from autoprune.spec import ModelSpec, RunSpec
@@ -77,12 +77,20 @@ def _dense(spec: RunSpec, task: Task, splits: Splits, folder: RunFolder | None, 
     """The dense network; one that is trained here is kept in the run's folder, so that a resumed run has the same."""
     seed = spec.search.seed
     model = load_model(spec.model, num_classes=task.num_classes, seed=seed)
-    if spec.model.weights is not None or task.recipe is None:
+    if spec.model.weights is not None:
         return model
+    if task.recipe is None and is_reference(spec.model.name):
+        return model  # the user's function brings its weights
+    if task.recipe is None:
+        raise BadInput(
+            f"{spec.model.name} has no weights, and task {task.name} does not say how to train it; "
+            "give --weights, a .safetensors file"
+        )
     kept = folder.dense_weights if folder else None
     if kept is not None and kept.is_file():
         load_weights(model, kept)
         return model
+    _require_finite(model, splits, spec.model.name)
     with progress.stage("training the dense network"):
         trained = finetune(
             model,
@@ -97,6 +105,14 @@ def _dense(spec: RunSpec, task: Task, splits: Splits, folder: RunFolder | None, 
     if kept is not None:
         write_atomic(kept, save(dict(trained.state_dict())))
     return trained
+
+
+def _require_finite(model: nn.Module, splits: Splits, name: str) -> None:
+    inputs, _ = splits.train.batch(torch.arange(1))
+    with torch.no_grad():
+        answer = model(inputs)
+    if not bool(torch.isfinite(answer).all()):
+        raise BadInput(f"{name} answers with NaN or infinity before any training; check its weights and initialisation")
 
 
 def epochs(progress: Progress) -> Callable[[Epoch], None]:

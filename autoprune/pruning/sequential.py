@@ -21,8 +21,7 @@ from autoprune.pruning.refit import NORMS, running_mean, set_offset
 from autoprune.tracing.trace import Traced
 
 _BATCH = 128
-# The cost of a fit grows with its rows; more images at the same number of rows serve it better.
-_ROWS = 16384
+_ROWS = 65536
 
 # How strongly a refitted layer is held to the weights it had: a share of its inputs' mean variance.
 _HOLD = 3e-3

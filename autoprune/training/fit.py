@@ -73,7 +73,7 @@ def fit(
         raise BadInput("the training split is empty")
     place = _device(device)
     student = copy.deepcopy(model).to(place)
-    loss = Loss(copy.deepcopy(teacher).to(place).eval() if teacher else None, distillation, temperature)
+    loss = Loss(copy.deepcopy(teacher).to(place).eval() if teacher is not None else None, distillation, temperature)
     best = BestCheckpoint(student, validation, score) if validation is not None else None
     optimizer = _optimizer(student, learning_rate, momentum, weight_decay)
     steps = epochs * len(_batches(torch.arange(len(train)), batch))
@@ -85,10 +85,10 @@ def fit(
             batches = _read(train, batch, augment, generator, place)
             mean_loss = _train_pass(student, batches, loss, optimizer, schedule)
             _require_finite(student, mean_loss, number, learning_rate)
-            judged = best.offer() if best else (None, None)
-            if on_epoch:
+            judged = best.offer() if best is not None else (None, None)
+            if on_epoch is not None:
                 on_epoch(Epoch(number, epochs, rate, mean_loss, *judged))
-    if best:
+    if best is not None:
         best.restore()
     return student.cpu().eval()
 

@@ -117,9 +117,12 @@ def test_unseen_images_judge_plain_first_then_disturbed_anew() -> None:
     assert not (second == third).all(dim=1).any()
 
 
-def test_calibration_alternates_plain_and_augmented() -> None:
-    calibration = draw_splits(_task(16, holdout=False), _sizes(20, 4, 4), seed=0).calibration
-    assert _is_plain(calibration).tolist() == [True, False] * 4 + [False] * 12
+def test_calibration_alternates_augmented_and_disturbed() -> None:
+    task = _task(16, holdout=False)
+    augmented = draw_splits(replace(task, augment=lambda x, _: x + 1000), _sizes(20, 4, 4), seed=0).calibration
+    disturbed = draw_splits(replace(task, disturb=lambda x, _: x + 1000), _sizes(20, 4, 4), seed=0).calibration
+    changed = [(split.inputs[:, 0, 0, 0] == split.sources + 1000).tolist() for split in (augmented, disturbed)]
+    assert changed == [[True, False] * 10, [False, True] * 10]
 
 
 @pytest.mark.parametrize("holdout", [True, False])

@@ -1,0 +1,55 @@
+"""kill -9 in the middle of a search: the same command again ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+TESTS = Path(__file__).parents[1]
+SPEC = """
+name = "tiny"
+model = { name = "tiny:tiny_net" }
+task = { name = "digits", calibration = 128, validation = 128, selection = 128 }
+search = { budgets = ["macs=0.5x"], trials = 40, reward = "kl", finalists = 2 }
+"""
+
+
+def command(spec: Path, out: Path) -> list[str]:
+    return [sys.executable, "-m", "autoprune", "search", str(spec), "--out", str(out), "--json"]
+
+
+def recorded(study: Path) -> int:
+    """Trials in the ledger of a search that may be running; 0 while there is none."""
+    if not study.is_file():
+        return 0
+    try:
+        with sqlite3.connect(f"file:{study}?mode=ro", uri=True) as database:
+            [[count]] = database.execute("select count(*) from trials where state in ('COMPLETE', 'FAIL')")
+            return int(count)
+    except sqlite3.Error:
+        return 0
+
+
+def test_a_killed_search_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+    spec, killed, calm = tmp_path / "spec.toml", tmp_path / "killed", tmp_path / "calm"
+    spec.write_text(SPEC)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command(spec, killed), cwd=TESTS, env=ONE_THREAD, **quiet)
+    deadline = time.monotonic() + 300
+    while recorded(killed / "study.db") < 5:
+        assert process.poll() is None, "the search ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "policy.json").exists()
+    for out in (killed, calm):
+        subprocess.run(command(spec, out), cwd=TESTS, env=ONE_THREAD, check=True, capture_output=True)
+    assert (killed / "policy.json").read_bytes() == (calm / "policy.json").read_bytes()
+    assert recorded(killed / "study.db") == recorded(calm / "study.db") == 40
