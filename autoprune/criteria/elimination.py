@@ -44,10 +44,10 @@ def elimination_order(consumers: Sequence[Consumer]) -> NDArray[np.int64]:
     while len(left) > 1:
         cost = torch.stack([s.costs(left) for s in states]).sum(0)
         n = max(1, int(len(left) * _STEP_SHARE))
-        worst = torch.argsort(cost, stable=True)[:n].sort().values.numpy()
-        gone = left[worst]
-        order.extend(left[torch.argsort(cost, stable=True)[:n].numpy()].tolist())
-        left = np.delete(left, worst)
+        cheapest = torch.argsort(cost, stable=True)[:n].numpy()
+        gone = left[cheapest]
+        order.extend(gone.tolist())
+        left = np.delete(left, cheapest)
         for state in states:
             state.remove(gone)
     return np.array([*order, *left.tolist()], dtype=np.int64)

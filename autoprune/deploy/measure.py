@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from autoprune.cost import Measurement
+from autoprune.profiler.averaging import summary
 from autoprune.profiler.timing import time_in_turns
 from autoprune.spec import DeviceSpec
 
@@ -20,11 +19,8 @@ def measure_in_turns(
 ) -> list[Measurement]:
     """Latency of each ONNX file in ms per inference of one batch: median and half the interquartile range of rounds.
 
-    Every round loads, warms up and runs each network `runs` times, in an order of its own.
+    Every round loads, warms up and runs each network `runs` times, in an order of its own. Raises
+    `BadInput` where a file cannot be loaded or the provider is not installed.
     """
-    times = np.array(time_in_turns(networks, device, rounds=rounds, runs=runs, seed=seed))
-    low, middle, high = np.percentile(times, [25, 50, 75], axis=1)
-    return [
-        Measurement(median=float(m), spread=float(h - lo) / 2, runs=rounds * runs)
-        for lo, m, h in zip(low, middle, high, strict=True)
-    ]
+    times = time_in_turns(networks, device, rounds=rounds, runs=runs, seed=seed)
+    return [summary(one, rounds * runs) for one in times]

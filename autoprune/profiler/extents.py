@@ -27,6 +27,11 @@ class Region:
     step: int = 1
     but: Region | None = None
 
+    @property
+    def traits(self) -> int:
+        """How many things have to be said to describe it."""
+        return (self.least > 0) + (self.step > 1) + (self.but.traits if self.but is not None else 0)
+
     def __contains__(self, length: int) -> bool:
         return length >= self.least and length % self.step == 0 and (self.but is None or length not in self.but)
 
@@ -85,16 +90,13 @@ def _rounded(candidate: Extent, given: Units, values: Units) -> Iterator[Axis]:
 def find_region(given: Units, inside: NDArray[np.bool_]) -> Region | None:
     """The plainest region with `given[i]` in it where `inside[i]` [n], and not elsewhere; None where there is none."""
     within, without = set(given[inside].tolist()), set(given[~inside].tolist())
-    if within & without:
-        return None
+    found = []
     for step, excepted in itertools.product(_STEPS, (None, *_STEPS)):
-        if any(length % step for length in within):
-            continue
         but = _region_clear_of(within, excepted) if excepted else None
-        found = Region(_least(within, without, step, but), step, but)
-        if all(length in found for length in within) and not any(length in found for length in without):
-            return found
-    return None
+        region = Region(_least(within, without, step, but), step, but)
+        if all(length in region for length in within) and not any(length in region for length in without):
+            found.append(region)
+    return min(found, key=lambda region: region.traits, default=None)
 
 
 def _least(within: set[int], without: set[int], step: int, but: Region | None) -> int:

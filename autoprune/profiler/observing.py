@@ -17,6 +17,7 @@ from autoprune.spec import DeviceSpec
 
 _HELD_OUT = 4
 _MOST_EXTRA = 48
+_PAIRS = 2  # the stream of random policies that `observe_more` takes
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,21 @@ def observe_plan(
             )
         ):
             return Observed(tuple(policies), tuple(seen), plan)
+
+
+def observe_more(
+    observed: Observed, networks: Networks, space: SearchSpace, device: DeviceSpec, *, seed: int, tell: OnProgress
+) -> Observed:
+    """As many random networks again, where kernels depend on two groups at once; `observed` itself where none does.
+
+    The covering policies hold every width, but few of its pairs, and seldom two large ones.
+    """
+    if all(len(site.groups()) < 2 for site in observed.plan.sites):
+        return observed
+    drawn = random_policies(space, len(observed.policies), (seed, _PAIRS))
+    new = [policy for policy in drawn if policy not in set(observed.policies)]
+    seen = [_look(networks, policy, device, tell, i / len(new)) for i, policy in enumerate(new)]
+    return Observed((*observed.policies, *new), (*observed.executions, *seen), observed.plan)
 
 
 def _look(networks: Networks, policy: Policy, device: DeviceSpec, tell: OnProgress, done: float) -> Execution:

@@ -77,7 +77,7 @@ class PlannedSite:
         return tuple((t, a) for t, axes in enumerate(tensors) for a, axis in enumerate(axes) if axis.extent.terms)
 
     def node(self) -> KernelNode:
-        """The site for `cost.LatencyModel`: its `op` is the site's key, its one "tensor" holds the kept units of its groups."""
+        """The site for `cost.LatencyModel`: its `op` is the key, its one "tensor" its groups' kept units."""
         return KernelNode(self.name, self.key, (tuple(Extent(0, ((g, 1),)) for g in self.groups()),), ())
 
 

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
 from autoprune.cost import FloatArray, Kernel, Measurement
+from autoprune.errors import BadInput, UnknownKernel
 from autoprune.profiler.averaging import average, fit_network, network_ms, profiler_overhead_ms, without_overhead
 from autoprune.profiler.family import Networks, units_of
 from autoprune.profiler.fingerprint import DeviceFingerprint
 from autoprune.profiler.fitting import KernelTimes
 from autoprune.profiler.listening import OnProgress, silent
-from autoprune.profiler.observing import Observed, observe_plan
+from autoprune.profiler.observing import Observed, observe_more, observe_plan
+from autoprune.profiler.plan import KernelPlan
 from autoprune.profiler.prediction import TimedPlan
 from autoprune.profiler.table import LatencyTable, NetworkFit, Row
 from autoprune.profiler.timing import visit_networks
 from autoprune.space import SearchSpace
 from autoprune.spec import DeviceSpec
+
+_FOLDS = 8
 
 
 def profile(
@@ -37,10 +42,13 @@ def profile(
 
     Every offered width of every group is measured inside whole networks. The one network in the
     result's `networks` is called `name`. The seed chooses the networks and their order; the times
-    are the machine's. Raises `BadInput` where the device has no such provider.
+    are the machine's. Raises `BadInput` where the device has no such provider, or does not let its
+    kernels be timed.
     """
     here = DeviceFingerprint.here(device)
+    _require_true_times(device)
     observed = observe_plan(networks, space, device, seed=seed, tell=on_progress)
+    observed = observe_more(observed, networks, space, device, seed=seed, tell=on_progress)
     makers = [partial(networks, policy) for policy in observed.policies]
     rounds = visit_networks(makers, observed.executions, device, seconds=seconds, seed=seed, tell=on_progress)
     visits = [visit for one in rounds for visit in one]
@@ -81,11 +89,19 @@ def timed_plan(
     return TimedPlan(space, observed.plan, KernelTimes(table.kernels), fit.scale, fit.constant_ms)
 
 
+def _require_true_times(device: DeviceSpec) -> None:
+    """CUDA returns from a kernel before it has run, unless its driver was told otherwise before it was loaded."""
+    if device.provider == "cuda" and os.environ.get("CUDA_LAUNCH_BLOCKING") != "1":
+        raise BadInput(
+            "provider cuda: kernels run asynchronously and cannot be timed one by one; start with "
+            "CUDA_LAUNCH_BLOCKING=1 in the environment (the latencies are then those of blocking launches)"
+        )
+
+
 def _fit(
     space: SearchSpace, observed: Observed, kernels: Mapping[Kernel, Measurement], whole_ms: FloatArray, name: str
 ) -> NetworkFit:
-    plain = TimedPlan(space, observed.plan, KernelTimes(kernels), 1.0, 0.0)
-    sums = np.array([plain.kernel_sum_ms(units_of(space, policy)) for policy in observed.policies])
+    sums = _held_out_sums(space, observed, kernels)
     scale, constant_ms = fit_network(sums, whole_ms)
     return NetworkFit(
         name=name,
@@ -95,6 +111,37 @@ def _fit(
         mape=float(np.mean(np.abs(constant_ms + scale * sums - whole_ms) / whole_ms)),
         unexplained=_unexplained(observed, kernels),
     )
+
+
+def _held_out_sums(space: SearchSpace, observed: Observed, kernels: Mapping[Kernel, Measurement]) -> FloatArray:
+    """Sum of the kernels' times in ms [networks], each network's own rows being left out of its sum.
+
+    A kernel runs slower in a large network (its weights have left the cache). A row that only one
+    network gave knows which; a row asked for an unseen network does not, and scale and constant
+    have to make up for it. So each network is predicted from the others' rows, an eighth of the
+    networks at a time; its own row counts only where the others leave none.
+    """
+    own = KernelTimes(kernels)
+    seen_in = [set(execution.kernels) for execution in observed.executions]
+    sums = np.empty(len(seen_in))
+    for fold in range(min(_FOLDS, len(seen_in))):
+        others = set().union(*(seen for k, seen in enumerate(seen_in) if k % _FOLDS != fold))
+        times = KernelTimes({kernel: time for kernel, time in kernels.items() if kernel in others})
+        for k in range(fold, len(seen_in), _FOLDS):
+            sums[k] = _sum_ms(observed.plan, units_of(space, observed.policies[k]), times, own)
+    return sums
+
+
+def _sum_ms(plan: KernelPlan, units: Sequence[int], times: KernelTimes, fallback: KernelTimes) -> float:
+    total = 0.0
+    for site in plan.sites:
+        kernel = site.kernel(units)
+        if kernel is not None:
+            try:
+                total += times(kernel, site.varying()).ms
+            except UnknownKernel:
+                total += fallback(kernel, site.varying()).ms
+    return total
 
 
 def _unexplained(observed: Observed, kernels: Mapping[Kernel, Measurement]) -> float:

@@ -119,8 +119,12 @@ class LatencyTable(_Part):
     created: datetime.date = Field(description="day (UTC) of the last measurement in it")
     fingerprint: DeviceFingerprint
     drift: Fraction = Field(description="half the interquartile range of the machine's speed while measuring")
-    disturbed: Fraction = Field(description="share of the runs set aside because another program took the processor")
-    overhead_us: Microseconds = Field(description="taken off every row: what the runtime's profiler adds to a kernel")
+    disturbed: Fraction = Field(
+        0.0, description="share of the runs set aside because another program took the processor"
+    )
+    overhead_us: Microseconds = Field(
+        0.0, description="taken off every row: what the runtime's profiler adds to a kernel"
+    )
     networks: dict[str, NetworkFit] = Field(default_factory=dict, description="by digest of the dense kernels")
     rows: tuple[Row, ...]
 

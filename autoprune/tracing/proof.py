@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -81,28 +82,38 @@ def slice_error(model: nn.Module, example: Tensor, axes: Sequence[SliceAxis], ma
     with torch.no_grad():
         expected = _answers(zero_consumers(model, axes, masks), example)
         sliced = _answers(slice_module(model, axes, masks), example)
-    if [name for name, _, _ in expected] != [name for name, _, _ in sliced]:
+    if [answer.layer for answer in expected] != [answer.layer for answer in sliced]:
         return math.inf
     produced = {(a.parameter, a.axis): torch.from_numpy(a.kept(masks)) for a in axes}
     worst = 0.0
-    for (name, (axis, channels), dense), (_, _, small) in zip(expected, sliced, strict=True):
-        kept = produced.get((f"{name}.weight", axis))
-        worst = max(worst, _difference(dense if kept is None else dense.index_select(channels, kept), small))
+    for dense, small in zip(expected, sliced, strict=True):
+        kept = produced.get((f"{dense.layer}.weight", dense.rows))
+        same = dense.made if kept is None else dense.made.index_select(dense.channels, kept)
+        worst = max(worst, _difference(same, small.made))
     return worst
 
 
-# A layer's name, its weight's axis of outputs and the axis of what it made where these lie, and what it made.
-Answer = tuple[str, tuple[int, int], Tensor]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answer:
+    """What a layer `made`, its output channels along axis `channels` there and along axis `rows` of its weight.
+
+    The network's own outputs have no layer.
+    """
+
+    made: Tensor
+    layer: str = ""
+    rows: int = 0
+    channels: int = 1
 
 
-def _answers(model: nn.Module, example: Tensor) -> list[Answer]:
-    """What each layer makes of `example`, in order of execution, and then the model's outputs, nameless."""
-    found: list[Answer] = []
+def _answers(model: nn.Module, example: Tensor) -> list[_Answer]:
+    """What each layer makes of `example`, in order of execution, and then the network's outputs."""
+    found: list[_Answer] = []
 
     def watch(name: str) -> Any:
         def hook(layer: nn.Module, _: Any, out: Tensor) -> None:
-            transposed = getattr(layer, "transposed", False)
-            found.append((name, (int(transposed), -1 if isinstance(layer, nn.Linear) else 1), out.clone()))
+            rows = 1 if getattr(layer, "transposed", False) else 0
+            found.append(_Answer(out.clone(), name, rows, channels=-1 if isinstance(layer, nn.Linear) else 1))
 
         return hook
 
@@ -112,7 +123,7 @@ def _answers(model: nn.Module, example: Tensor) -> list[Answer]:
     finally:
         for handle in handles:
             handle.remove()
-    return found + [("", (0, 0), t) for t in outputs]
+    return found + [_Answer(t) for t in outputs]
 
 
 def _halved(groups: Sequence[ChannelGroup], cut: set[int]) -> list[NDArray[np.bool_]]:

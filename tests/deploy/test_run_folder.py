@@ -152,6 +152,7 @@ def test_a_policy_file_tells_width_and_kept_units_of_each_group(tmp_path: Path) 
             "conv1": {"width": 4, "of": 8, "kept": [0, 2, 3, 7]},
             "conv2": {"width": 8, "of": 16, "kept": [1, 3]},
         },
+        "frozen": {},
     }
     assert PolicyFile.load(path) == FILE
     assert FILE.policy(SPACE) == Policy((4, 8))

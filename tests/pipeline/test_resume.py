@@ -39,8 +39,8 @@ def recorded(study: Path) -> int:
 def test_a_killed_search_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     spec, killed, calm = tmp_path / "spec.toml", tmp_path / "killed", tmp_path / "calm"
     spec.write_text(SPEC)
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command(spec, killed), cwd=TESTS, env=ONE_THREAD, **quiet)
+    devnull = subprocess.DEVNULL
+    process = subprocess.Popen(command(spec, killed), cwd=TESTS, env=ONE_THREAD, stdout=devnull, stderr=devnull)
     deadline = time.monotonic() + 300
     while recorded(killed / "study.db") < 5:
         assert process.poll() is None, "the search ended before it could be killed"

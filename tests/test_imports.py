@@ -1,0 +1,40 @@
+"""What importing brings along: the nouns are light, and torch comes only with the rooms that use it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import autoprune
+
+NOUNS = ("errors", "space", "cost", "objective", "feasible", "trial", "features", "progress")
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level packages in a fresh interpreter after `statement`."""
+    code = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert not loaded_by("import autoprune") & {"torch", "numpy", "onnx", "onnxruntime", "optuna", "pydantic"}
+
+
+def test_the_nouns_need_numpy_alone() -> None:
+    loaded = loaded_by("import " + ", ".join(f"autoprune.{noun}" for noun in NOUNS))
+    assert "numpy" in loaded
+    assert not loaded & {"torch", "onnx", "onnxruntime", "optuna", "gymnasium", "stable_baselines3", "pydantic"}
+
+
+def test_a_spec_is_read_without_torch() -> None:
+    loaded = loaded_by("import autoprune.spec")
+    assert "pydantic" in loaded
+    assert "torch" not in loaded
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        autoprune.nothing  # noqa: B018 - the access is what is tested

@@ -1,0 +1,141 @@
+"""The spec: one validator, whose errors name the field, and a text form that leads back."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoprune.cost import Budget, Metric
+from autoprune.errors import BadInput
+from autoprune.spec import AgentSpec, RunSpec, read_toml
+
+SMALL: dict[str, Any] = {
+    "model": {"name": "resnet20"},
+    "task": {"name": "digits"},
+    "search": {"budgets": ["latency=0.5x"]},
+}
+
+
+def changed(where: str, value: object) -> dict[str, Any]:
+    """The small spec with one field set: `search.trials` is `trials` in section `search`."""
+    *sections, field = where.split(".")
+    data = {key: dict(section) for key, section in SMALL.items()}
+    target: dict[str, Any] = data
+    for section in sections:
+        target = target.setdefault(section, {})
+    target[field] = value
+    return data
+
+
+def test_a_small_spec_takes_defaults_for_the_rest() -> None:
+    spec = RunSpec.parse(SMALL)
+    assert spec.search.budgets == (Budget(Metric.LATENCY, 0.5, relative=True),)
+    assert (spec.name, spec.device.provider, spec.search.agent, spec.finetune.epochs) == ("run", "cpu", "evolution", 0)
+
+
+@given(
+    trials=st.integers(1, 10_000),
+    seed=st.integers(0, 2**32 - 1),
+    budgets=st.lists(st.sampled_from(Metric), min_size=1, max_size=3, unique=True),
+    share=st.sampled_from([0.25, 0.5, 1.0]),
+    epochs=st.integers(0, 300),
+    table=st.none() | st.just("table.json"),
+)
+def test_its_toml_leads_back_to_it(
+    trials: int, seed: int, budgets: list[Metric], share: float, epochs: int, table: str | None
+) -> None:
+    data = changed("search.trials", trials)
+    data["search"] |= {"seed": seed, "budgets": [f"{metric}={share}x" for metric in budgets]}
+    data |= {"finetune": {"epochs": epochs}, "device": {} if table is None else {"table": table}}
+    spec = RunSpec.parse(data)
+    assert RunSpec.parse(tomllib.loads(spec.to_toml())) == spec
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message"),
+    [
+        ("search.trials", 0, r"search\.trials: .*greater than or equal to 1, got 0"),
+        ("search.trials", "many", r"search\.trials: .*valid integer.*got 'many'"),
+        ("search.seed", 2**32, r"search\.seed: .*less than 4294967296"),
+        ("search.budgets", [], r"search\.budgets: .*at least 1 item"),
+        ("search.budgets", ["macs=0.5x", "macs=3M"], r"search\.budgets: .*one budget a metric, got macs=0.5x, macs="),
+        ("search.budgets", ["latency=fast"], "METRIC=LIMIT.*got 'latency=fast'"),
+        ("search.reward", "speed", "unknown reward 'speed'; choose from accuracy"),
+        ("device.provider", "tpu", r"device\.provider: .*'cpu' or 'cuda', got 'tpu'"),
+        ("device.threads", 0, r"device\.threads: .*got 0"),
+        ("device.batch", 70_000, r"device\.batch: .*65536, got 70000"),
+        ("finetune.momentum", 1.0, r"finetune\.momentum: .*less than 1, got 1.0"),
+        ("name", "../up", r"name: .*pattern.*got '../up'"),
+        ("search.trails", 5, r"search\.trails: .*not permitted, got 5"),
+    ],
+)
+def test_what_is_refused_says_the_field_the_rule_and_the_value(where: str, value: object, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        RunSpec.parse(changed(where, value))
+
+
+def test_a_missing_section_is_named_and_the_others_counted() -> None:
+    with pytest.raises(BadInput, match=r"the spec: model: Field required.*\(and 2 more\)"):
+        RunSpec.parse({})
+
+
+def test_a_spec_cannot_be_changed_afterwards() -> None:
+    spec = RunSpec.parse(SMALL)
+    with pytest.raises(Exception, match="frozen"):
+        spec.search.trials = 3  # type: ignore[misc]
+
+
+def test_it_tells_which_metrics_are_limited() -> None:
+    search = RunSpec.parse(SMALL).search
+    assert search.limits(Metric.LATENCY)
+    assert not search.limits(Metric.MACS)
+
+
+def test_a_file_is_read_like_its_dict(tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text(RunSpec.parse(SMALL).to_toml())
+    assert RunSpec.load(path) == RunSpec.parse(SMALL)
+
+
+def test_an_error_in_a_file_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text(RunSpec.parse(SMALL).to_toml().replace("trials = 200", "trials = 0"))
+    with pytest.raises(BadInput, match=r"spec\.toml: search\.trials"):
+        RunSpec.load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"name = \n[model]", "not valid TOML.*line 1"), (b"\xff\xfe", "not valid TOML"), (None, "no such file")],
+)
+def test_an_unreadable_file_says_why(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "spec.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadInput, match=rf"spec\.toml: {message}"):
+        read_toml(path)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_toml(tmp_path)
+
+
+def test_an_agent_is_read_from_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\nsearcher = "random"\nsummary = "s"\nsource = "here"\n[settings]\nbatch = 4\n')
+    agent = AgentSpec.load(path)
+    assert (agent.name, agent.searcher, agent.settings) == ("mine", "random", {"batch": 4})
+
+
+@pytest.mark.parametrize("name", ["Mine", "my agent", "", "-x"])
+def test_an_agents_name_is_a_plain_word(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'name = "{name}"\nsearcher = "random"\nsummary = "s"\nsource = "here"\n')
+    with pytest.raises(BadInput, match=r"mine\.toml: name: .*pattern"):
+        AgentSpec.load(path)
