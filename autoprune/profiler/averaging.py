@@ -14,11 +14,13 @@ from autoprune.cost import FloatArray, Kernel, Measurement
 from autoprune.profiler.timing import Visit
 
 _SWEEPS = 6
+_FEWEST_FOR_TREND = 8
+_NARROW = 0.1  # of the logarithms of sizes: all within 10%
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What a session found: a time in ms a kernel, and how the machine's speed changed meanwhile.
+    """What a session found: a time in ms a kernel (`runs` are visits), and how the machine's speed changed meanwhile.
 
     `speed` is one factor a visit, median 1: times in that visit were as many times longer.
     """
@@ -59,32 +61,42 @@ def average(visits: Sequence[Visit]) -> Rows:
         typical = np.nanmedian(times / speed[:, None], axis=0)
         speed = np.nansum(times * sites, axis=1) / (sites @ typical)
         speed /= np.median(speed)
-    speed = _machine_only(speed, np.array([visit.network for visit in visits]))
+    speed = _machine_only(speed, np.array([visit.network for visit in visits]), sites @ typical)
     level_ms = times / speed[:, None] * 1e-3
-    runs = sites.T @ np.array([visit.runs for visit in visits], dtype=np.float64)
     seen = ~np.isnan(times)
-    rows = {k: summary(level_ms[seen[:, i], i], round(runs[i])) for k, i in column.items()}
+    rows = {k: summary(level_ms[seen[:, i], i], int(seen[:, i].sum())) for k, i in column.items()}
     return Rows(rows, speed)
 
 
-def _machine_only(speed: FloatArray, network: NDArray[np.int64]) -> FloatArray:
+def _machine_only(speed: FloatArray, network: NDArray[np.int64], size: FloatArray) -> FloatArray:
     """Speed factors [visits] without the part that belongs to the visited `network` and not to the machine.
 
-    A network's own part is its mean over the rounds, shrunk by how much of it is chance
-    (empirical Bayes for a random effect: between-network variance over total variance of a mean).
+    A network's own part is what follows from its `size` (all networks tell of it, visited in random
+    order), and of its mean over the rounds beyond that, as much as is not chance (empirical Bayes
+    for a random effect: between-network variance over the whole variance of a mean).
     """
     logs = np.log(speed)
-    names, place = np.unique(network, return_inverse=True)
+    names, first, place = np.unique(network, return_index=True, return_inverse=True)
     rounds = np.bincount(place)
     means = np.bincount(place, weights=logs) / rounds
     freedom = len(logs) - len(names)
     if freedom < 1 or len(names) < 2:
         return speed
+    expected = _trend(np.log(size[first]), means)
+    beyond = means - expected
     chance = float(((logs - means[place]) ** 2).sum()) / freedom / rounds
-    between = max(0.0, float(np.var(means, ddof=1) - chance.mean()))
-    own = means * between / np.maximum(between + chance, 1e-12)
+    between = max(0.0, float(np.var(beyond, ddof=1) - chance.mean()))
+    own = expected + beyond * between / np.maximum(between + chance, 1e-12)
     cleaned = np.exp(logs - own[place])
     return np.asarray(cleaned / np.median(cleaned))
+
+
+def _trend(x: FloatArray, y: FloatArray) -> FloatArray:
+    """The straight line through `y` over `x` [n], at every x; level where there are few points or one x."""
+    if len(x) < _FEWEST_FOR_TREND or np.ptp(x) < _NARROW:
+        return np.full(len(x), float(np.mean(y)))
+    slope, level = np.polyfit(x, y, 1)
+    return np.asarray(slope * x + level)
 
 
 def profiler_overhead_ms(visits: Sequence[Visit], speed: FloatArray) -> float:

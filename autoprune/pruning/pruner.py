@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -23,26 +24,28 @@ from autoprune.tracing.trace import Traced
 
 Masks = list[NDArray[np.bool_]]
 
+_CACHE_BYTES = 2**30  # of refitted weights that are kept for the next policy
+
 
 class Pruner:
     """Applies policies to one network.
 
     Statistics are gathered from `calibration` inputs [N, ...] once; each group's channels are
     ranked once, by backward elimination where a consumer can be refitted and by weight magnitude
-    where none can. The model itself is never changed.
+    where none can. The pruner works on a copy of the model in eval mode; the model is never changed.
     """
 
     def __init__(self, model: nn.Module, traced: Traced, calibration: Tensor, *, seed: int = 0) -> None:
-        self.model, self.traced = model, traced
+        self.model, self.traced = copy.deepcopy(model).eval(), traced
         self._calibration = calibration
-        self._modules, self._parameters = dict(model.named_modules()), dict(model.named_parameters())
+        self._modules, self._parameters = dict(self.model.named_modules()), dict(self.model.named_parameters())
         self._axes = {(a.parameter, a.axis): a for a in traced.axes}
         self._linear = tuple(n for n in traced.order if is_linear_map(self._modules[n]))
         consumers = [n for n in self._linear if self._input(n) is not None]
-        self._moments = gather(model, consumers, calibration, seed=seed)
+        self._moments = gather(self.model, consumers, calibration, seed=seed)
         self._weights = {n: weight_matrix(self._modules[n]) for n in consumers}
         self.ranking = tuple(self._rank(g) for g in range(len(traced.space)))
-        self._refitted = lru_cache(maxsize=4096)(self._refit)
+        self._refitted = lru_cache(maxsize=_room_for(self._weights.values()))(self._refit)
         self._sequential: SequentialRefit | None = None
 
     def kept(self, policy: Policy) -> tuple[IntArray, ...]:
@@ -145,6 +148,12 @@ class Pruner:
 
     def _output(self, layer: str) -> SliceAxis | None:
         return self._axes.get((f"{layer}.weight", 0))
+
+
+def _room_for(weights: Iterable[Tensor]) -> int:
+    """How many of `weights`, of average size, the cache holds."""
+    sizes = [w.numel() * w.element_size() for w in weights]
+    return max(1, _CACHE_BYTES * len(sizes) // sum(sizes)) if sizes else 1
 
 
 def _features_of(channels: IntArray, per_channel: int) -> IntArray:

@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 from autoprune.space import ChannelGroup
 from autoprune.tracing.groups import SliceAxis
 from autoprune.tracing.slicing import CONVOLUTIONS, slice_module, zero_consumers
+from autoprune.tracing.tape import first_line
 
 TOLERANCE = 1e-4  # largest absolute difference, as a share of the largest absolute value
 _LAYERS = (nn.Linear, *CONVOLUTIONS)
@@ -67,9 +68,10 @@ class _Proof:
         try:
             off = slice_error(self._model, self._example, self._axes, _halved(self._groups, set(cut)))
         except Exception as error:  # a network's own code may raise anything
-            first = (str(error).splitlines() or [type(error).__name__])[0]
-            return f"the network's own code counts on all of them: sliced, it does not run ({first})"
-        return None if off <= TOLERANCE else f"the sliced network's output is off by {off:.2g}"
+            return f"the network's own code counts on all of them: sliced, it does not run ({first_line(error)})"
+        if math.isinf(off):
+            return "the sliced network runs other layers, or answers in other shapes or with NaN"
+        return None if off <= TOLERANCE else f"the sliced network's answers are off by {off:.2g}"
 
 
 def slice_error(model: nn.Module, example: Tensor, axes: Sequence[SliceAxis], masks: list[NDArray[np.bool_]]) -> float:

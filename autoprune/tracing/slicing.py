@@ -89,10 +89,10 @@ def _learn_convolution(module: nn.Module) -> None:
 def zero_consumers(model: nn.Module, axes: Sequence[SliceAxis], masks: list[NDArray[np.bool_]]) -> nn.Module:
     """A copy of the dense `model` in which every consumer multiplies the removed channels by zero."""
     dense = copy.deepcopy(model)
-    tensors = dict(dense.named_parameters())
+    tensors = dict([*dense.named_parameters(), *dense.named_buffers()])
     with torch.no_grad():
         for axis in axes:
-            if axis.contracted and axis.parameter in tensors:
+            if axis.contracted:
                 removed = np.setdiff1d(np.arange(len(axis.group)), axis.kept(masks))
                 tensors[axis.parameter].index_fill_(axis.axis, torch.from_numpy(removed), 0.0)
     return dense

@@ -19,6 +19,11 @@ from autoprune.tracing.labels import NO_LABEL, LabelArray, Labels, Layers, on_ax
 OUTPUT = "they are the network's output"
 
 
+def first_line(error: Exception) -> str:
+    """What an error says, in one line: its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
     """A tensor that an operator made: its shape, its label layers, and the storage it lies in."""
@@ -241,7 +246,9 @@ def record(model: nn.Module, example: Tensor, rules: Callable[[Recorder, Call], 
         with torch.no_grad(), recorder.inside(model), recorder:
             out = model(example)
     except Exception as error:  # a network's own code may raise anything
-        raise BadInput(f"the model does not run on an input of shape {list(example.shape)}: {error}") from error
+        raise BadInput(
+            f"the model does not run on an input of shape {list(example.shape)}: {first_line(error)}"
+        ) from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_attention)
     outputs = [t for t in tree_leaves(out) if isinstance(t, Tensor)]

@@ -40,11 +40,12 @@ def visits(overhead_us: float = 0.0, *, own: FloatArray | None = None) -> tuple[
 def test_rows_are_those_of_a_machine_of_steady_speed() -> None:
     made, speed = visits()
     rows = average(made)
-    np.testing.assert_allclose(rows.speed, speed, rtol=1e-6)
+    np.testing.assert_allclose(rows.speed, speed, rtol=0.02)  # it varies by 10%
     for kernel, row in rows.kernels.items():
-        assert row.median == pytest.approx(TRUE_US[KERNELS.index(kernel)] * 1e-3 * _level(made), rel=1e-6)
-        assert row.spread == pytest.approx(0, abs=1e-6)
-    assert rows.drift == pytest.approx(summary(speed, 1).spread, rel=1e-6)
+        assert row.median == pytest.approx(TRUE_US[KERNELS.index(kernel)] * 1e-3 * _level(made), rel=0.02)
+        assert row.spread < 0.01 * row.median
+        assert row.runs == sum(kernel in visit.sites for visit in made)
+    assert rows.drift == pytest.approx(summary(speed, 1).spread, rel=0.05)
 
 
 def _level(made: list[Visit]) -> float:
@@ -59,6 +60,15 @@ def test_what_is_proper_to_a_network_is_not_taken_for_the_machine() -> None:
     plain, _ = visits()
     expected = network_ms(plain, average(plain).speed, NETWORKS) * own
     np.testing.assert_allclose(whole / whole.mean(), expected / expected.mean(), rtol=0.08)
+
+
+def test_a_size_that_slows_is_found_although_the_machine_drifts_more() -> None:
+    plain, _ = visits()
+    size = network_ms(plain, average(plain).speed, NETWORKS)
+    made, _ = visits(own=(size / size.mean()) ** 0.1)
+    whole = network_ms(made, average(made).speed, NETWORKS)
+    slope = np.polyfit(np.log(size), np.log(whole), 1)[0]
+    assert slope == pytest.approx(1.1, abs=0.07)
 
 
 def test_the_profiler_s_own_time_is_found() -> None:

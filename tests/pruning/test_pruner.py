@@ -163,6 +163,18 @@ def test_the_model_is_never_changed(name: str) -> None:
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
+def test_a_model_in_training_mode_stays_in_it_and_is_pruned_as_in_eval_mode() -> None:
+    """Calibration in training mode would move the statistics of its norms."""
+    model = network("normed").train()
+    before = copy.deepcopy(model.state_dict())
+    one, same = Pruner(model, trace(model, images(1)), images()), pruner("normed")
+    x = images(16, seed=9)
+    with torch.no_grad():
+        torch.testing.assert_close(one.apply(halved(one))(x), same.apply(halved(same))(x))
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
+
+
 @every_net
 def test_networks_of_two_policies_share_nothing(name: str) -> None:
     """A result is not changed by what is asked for later."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -88,3 +89,8 @@ def test_what_torch_pruning_gets_wrong_is_frozen_here() -> None:
     graph = tp.DependencyGraph().build_dependency(model, example_inputs=case.example())
     for g, group in enumerate(net.space.groups):
         assert ours(net, g, 0) == theirs(model, graph, group.name, 0)
+    broken = copy.deepcopy(model)
+    graph = tp.DependencyGraph().build_dependency(broken, example_inputs=case.example())
+    graph.get_pruning_group(broken.get_submodule("conv1"), tp.prune_conv_out_channels, idxs=[0]).prune()
+    with pytest.raises(RuntimeError):
+        broken(case.example())

@@ -33,16 +33,16 @@ def as_a_block_of_eight(x: Tensor) -> Tensor:
     return x.view(2 * (x.shape[0] // 2) + x.shape[0] % 2, 8, *x.shape[2:])
 
 
-def two_answers_if_narrow(x: Tensor) -> Tensor:
+def smaller_if_narrow(x: Tensor) -> Tensor:
     return x if x.shape[1] == 8 else x[:, :, :2]
 
 
 LIES: dict[str, tuple[Callable[[Tensor], Tensor], int, str]] = {
-    "channels by number": (first_three, 6, "output is off by"),
-    "scaled by their number": (by_their_number, 8, "output is off by"),
-    "another path when narrow": (bent_unless_there_are_eight, 8, "output is off by"),
+    "channels by number": (first_three, 6, "answers are off by"),
+    "scaled by their number": (by_their_number, 8, "answers are off by"),
+    "another path when narrow": (bent_unless_there_are_eight, 8, "answers are off by"),
     "a written number": (as_a_block_of_eight, 8, "counts on all of them: sliced, it does not run (shape"),
-    "another size when narrow": (two_answers_if_narrow, 8, "output is off by"),
+    "another size when narrow": (smaller_if_narrow, 8, "answers are off by"),
 }
 
 
@@ -54,6 +54,13 @@ def test_a_network_that_lies_is_frozen_with_what_was_seen(lie: str) -> None:
     assert net.space.groups == ()
     assert [f.name for f in net.space.frozen] == ["stem"]
     assert words in net.space.frozen[0].reason
+
+
+def test_a_layer_that_answers_in_another_shape_is_told() -> None:
+    torch.manual_seed(0)
+    net = trace(plain(Apply(smaller_if_narrow), nn.Conv2d(8, 8, 1)), torch.randn(1, 3, 8, 8))
+    assert [g.name for g in net.space.groups] == ["m1"]
+    assert "answers in other shapes" in net.space.frozen[0].reason
 
 
 @pytest.mark.parametrize("middle", [nn.ReLU, nn.SiLU, nn.Sigmoid])
@@ -123,7 +130,7 @@ def test_groups_that_hold_alone_but_not_together_are_told_so() -> None:
     net = trace(Jealous(set()), torch.randn(1, 3, 8, 8))
     [frozen] = net.space.frozen
     assert frozen.name in ("in0.0", "in1.0")
-    assert frozen.reason.startswith("together with other groups, the sliced network's output is off by")
+    assert frozen.reason.startswith("together with other groups, the sliced network's answers are off by")
     assert len(net.space.groups) == 3
 
 

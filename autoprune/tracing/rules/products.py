@@ -112,8 +112,8 @@ def _product(
         shape = (1,) * (out.ndim - bias.ndim) + tuple(bias.shape)
         made = combine(recorder, [(out.shape, nonempty(made)), (shape, own)], f"{recorder.place} adds a bias")
     recorder.set_layers(out, nonempty(made))
-    shape, labelled = tuple(a.shape), bool(right.any())
-    return Contraction(shape, inner=right if labelled else None, factor=1 if labelled else a.shape[-1])
+    labelled = bool(right.any())
+    return Contraction(tuple(a.shape), inner=right if labelled else None, factor=1 if labelled else a.shape[-1])
 
 
 def attention(recorder: Recorder, call: Call) -> Contraction:
