@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import itertools
+import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -21,7 +23,20 @@ from autoprune.space import Policy, SearchSpace
 
 Build = Callable[[Policy], nn.Module]
 
+_EXPORTER_LOG = "torch.onnx._internal.exporter._registration"
 _DRAWS = 100
+
+
+@contextmanager
+def _muted(name: str) -> Iterator[None]:
+    """Let the logger `name` say errors only: the exporter warns of each optional library that is not installed."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def export_model(module: nn.Module, example: Tensor) -> ModelProto:
@@ -31,7 +46,7 @@ def export_model(module: nn.Module, example: Tensor) -> ModelProto:
     """
     frozen = copy.deepcopy(module).cpu().eval()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _muted(_EXPORTER_LOG):
             warnings.simplefilter("ignore")  # deprecations inside the exporter, none of them the user's
             program = torch.onnx.export(frozen, (example.cpu(),), dynamo=True, verbose=False)
     except Exception as error:  # whatever the module's own code raises while it is followed
