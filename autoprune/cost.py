@@ -1,4 +1,4 @@
-"""What a policy costs: counted MACs, parameters and memory, table-read latency; in batches, numpy only.
+"""What a policy costs: counted MACs, parameters and memory, and a given latency; in batches, numpy only.
 
 Every axis of every tensor is an affine function of the policy (an `Extent`), every count a
 product of extents (a `Volume`), so thousands of policies are costed by a few matrix products.
@@ -6,8 +6,6 @@ product of extents (a `Volume`), so thousands of policies are costed by a few ma
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoprune.errors import BadInput, UnknownKernel
+from autoprune.errors import BadInput
 from autoprune.space import Policy, SearchSpace
 
 # Policies costed at once: small enough that the intermediate arrays stay in the cache.
@@ -121,29 +119,6 @@ class CountPlan:
     live: tuple[tuple[int, ...], ...]  # indices into `tensors`, one tuple an executed operator
 
 
-@dataclass(frozen=True, slots=True)
-class KernelNode:
-    """One operator of the optimised runtime graph, its tensor shapes as extents of the policy."""
-
-    name: str
-    op: str
-    inputs: tuple[tuple[Extent, ...], ...]
-    outputs: tuple[tuple[Extent, ...], ...]
-
-    def kernel(self, units: Sequence[int]) -> Kernel:
-        """The concrete kernel when group g keeps `units[g]` units."""
-
-        def shapes(tensors: tuple[tuple[Extent, ...], ...]) -> tuple[tuple[int, ...], ...]:
-            return tuple(tuple(extent.at(units) for extent in tensor) for tensor in tensors)
-
-        return Kernel(self.op, shapes(self.inputs), shapes(self.outputs))
-
-    def groups(self) -> tuple[int, ...]:
-        """Indices of the groups that this node's shapes depend on, ascending."""
-        extents = itertools.chain.from_iterable(self.inputs + self.outputs)
-        return tuple(sorted({group for extent in extents for group, _ in extent.terms}))
-
-
 class _Volumes:
     """Batched evaluation of volumes: unit counts [n, groups] -> counts [n, volumes]."""
 
@@ -205,106 +180,14 @@ class _Peak:
         return np.asarray((self._tensors(units) @ self._alive).max(axis=1))
 
 
-class LatencyModel:
-    """Latency of a policy: `constant_ms` + `scale` x the sum of its kernels' times.
-
-    `nodes` is the kernel plan of the network; `kernel_ms` gives one kernel's median time in
-    milliseconds and raises `UnknownKernel` where the table has none. `scale` and `constant_ms` are
-    fitted on whole networks measured in the same session (what runs between the kernels).
-    """
-
-    def __init__(
-        self,
-        space: SearchSpace,
-        nodes: Sequence[KernelNode],
-        kernel_ms: Callable[[Kernel], float],
-        *,
-        scale: float = 1.0,
-        constant_ms: float = 0.0,
-    ) -> None:
-        self.space, self.nodes = space, tuple(nodes)
-        self.scale, self.constant_ms = scale, constant_ms
-        self._kernel_ms = kernel_ms
-        self._units = [g.unit for g in space.groups]
-        self._position = [_positions(g.widths) for g in space.groups]
-        self._fixed = 0.0
-        self._tables: dict[tuple[int, ...], FloatArray] = {}
-        self._wide: list[KernelNode] = []  # depend on more groups than a table could hold
-        self._compile()
-
-    def _compile(self) -> None:
-        for node in self.nodes:
-            groups = node.groups()
-            if not groups:
-                self._fixed += self._kernel_ms(node.kernel([0] * len(self.space)))
-            elif len(groups) <= 2:
-                table = self._tables.setdefault(groups, np.zeros([len(self.space.groups[g].widths) for g in groups]))
-                table += self._node_table(node, groups)
-            else:
-                self._wide.append(node)
-
-    def _node_table(self, node: KernelNode, groups: tuple[int, ...]) -> FloatArray:
-        """Times of `node` in ms over the offered widths of its `groups`; NaN where the table has no row."""
-        offered = [self.space.groups[g].widths for g in groups]
-        table = np.full([len(w) for w in offered], np.nan)
-        units = [0] * len(self.space)
-        for where in np.ndindex(*table.shape):
-            for group, widths, i in zip(groups, offered, where, strict=True):
-                units[group] = widths[i] // self._units[group]
-            try:
-                table[where] = self._kernel_ms(node.kernel(units))
-            except UnknownKernel:
-                continue  # raised by `explain` if a policy asks for it
-        return table
-
-    def __call__(self, widths: IntArray) -> FloatArray:
-        """Latency in ms [n] of policies `widths` [n, groups]; raises `UnknownKernel`, never counts 0."""
-        index = [position[np.minimum(widths[:, g], len(position) - 1)] for g, position in enumerate(self._position)]
-        for g, i in enumerate(index):
-            if (i < 0).any():
-                bad = widths[int(np.argmax(i < 0)), g]
-                raise UnknownKernel(
-                    f"group {self.space.groups[g].name}: width {bad} was not profiled; measured widths are "
-                    f"{list(self.space.groups[g].widths)}. Use one of these or profile again."
-                )
-        total = np.full(len(widths), self._fixed)
-        for groups, table in self._tables.items():
-            total += table[tuple(index[g] for g in groups)]
-        for node in self._wide:
-            total += self._wide_ms(node, widths)
-        unknown = np.isnan(total)
-        if unknown.any():
-            self._explain(widths[int(np.argmax(unknown))])
-        return np.asarray(self.constant_ms + self.scale * total)
-
-    def _wide_ms(self, node: KernelNode, widths: IntArray) -> FloatArray:
-        groups = list(node.groups())
-        distinct, inverse = np.unique(widths[:, groups], axis=0, return_inverse=True)
-        units = [0] * len(self.space)
-        times = np.empty(len(distinct))
-        for row, chosen in enumerate(distinct):
-            for group, width in zip(groups, chosen, strict=True):
-                units[group] = int(width) // self._units[group]
-            times[row] = self._kernel_ms(node.kernel(units))
-        return np.asarray(times[inverse.reshape(-1)])
-
-    def _explain(self, widths: IntArray) -> None:
-        units = [int(w) // u for w, u in zip(widths, self._units, strict=True)]
-        for node in self.nodes:
-            self._kernel_ms(node.kernel(units))
-
-
-def _positions(widths: Sequence[int]) -> NDArray[np.intp]:
-    """Lookup from a width to its place among `widths`, -1 where it is not offered."""
-    table = np.full(widths[-1] + 2, -1, dtype=np.intp)
-    table[list(widths)] = np.arange(len(widths))
-    return table
+# Widths [n, groups] -> latency in ms [n]; `autoprune.latency.LatencyModel` is one.
+Latency = Callable[[IntArray], FloatArray]
 
 
 class CostModel:
     """Policy -> cost for one network, and in batches: widths [n, groups] -> arrays [n]."""
 
-    def __init__(self, space: SearchSpace, plan: CountPlan, latency: LatencyModel | None = None) -> None:
+    def __init__(self, space: SearchSpace, plan: CountPlan, latency: Latency | None = None) -> None:
         self.space, self.plan, self.latency = space, plan, latency
         n = len(space)
         self._unit = np.array([g.unit for g in space.groups], dtype=np.float64)
@@ -349,59 +232,3 @@ class CostModel:
             latency_ms=got.get(Metric.LATENCY),
             energy_mj=got.get(Metric.ENERGY),
         )
-
-
-_SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
-_UNITS: dict[Metric, dict[str, float]] = {
-    Metric.MACS: _SCALES,
-    Metric.PARAMS: _SCALES,
-    Metric.LATENCY: {"": 1.0, "ms": 1.0, "us": 1e-3, "s": 1e3},
-    Metric.ENERGY: {"": 1.0, "mj": 1.0, "j": 1e3},
-    Metric.MEMORY: {"": 1.0, "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30},
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """A limit on one metric: absolute (in the metric's unit) or relative to the dense network.
-
-    Units: MACs and parameters are counts, latency ms, energy mJ, memory bytes.
-    """
-
-    metric: Metric
-    limit: float
-    relative: bool = False
-
-    def __post_init__(self) -> None:
-        if not np.isfinite(self.limit) or self.limit <= 0:
-            raise BadInput(f"a budget must be positive, got {self.metric}={self.limit}")
-        if self.relative and self.limit > 1:
-            raise BadInput(f"a relative budget lies in (0, 1], got {self.metric}={self.limit}x")
-
-    @classmethod
-    def parse(cls, text: str) -> Budget:
-        """Read `latency=0.5x`, `latency=8ms`, `macs=50%`, `macs=60M`, `params=200k`, `memory=4MiB`."""
-        match = re.fullmatch(r"\s*([a-z]+)\s*=\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z%]*)\s*", text.lower())
-        if not match:
-            raise BadInput(f"a budget reads METRIC=LIMIT, as in latency=0.5x, latency=8ms or macs=60M; got {text!r}")
-        name, number, unit = match.groups()
-        if name not in list(Metric):
-            raise BadInput(f"unknown budget metric {name!r}; choose from {', '.join(Metric)}")
-        metric = Metric(name)
-        try:
-            value = float(number)
-        except ValueError:
-            raise BadInput(f"a budget's limit is a number, got {number!r} in {text!r}") from None
-        if unit in ("x", "%"):
-            return cls(metric, value / 100 if unit == "%" else value, relative=True)
-        if unit not in _UNITS[metric]:
-            known = ", ".join(["x", "%", *filter(None, _UNITS[metric])])
-            raise BadInput(f"unknown unit {unit!r} in {text!r}; {metric} takes {known}")
-        return cls(metric, value * _UNITS[metric][unit])
-
-    def absolute(self, dense: Cost) -> Budget:
-        """The same budget as an absolute limit, given the dense network's cost."""
-        return Budget(self.metric, self.limit * dense.of(self.metric)) if self.relative else self
-
-    def __str__(self) -> str:
-        return f"{self.metric}={self.limit:.10g}{'x' if self.relative else ''}"

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from autoprune.cost import Budget, CostModel, FloatArray, IntArray
+from autoprune.budget import Budget
+from autoprune.cost import CostModel, FloatArray, IntArray
 from autoprune.errors import BudgetUnreachable
 from autoprune.space import Policy, SearchSpace
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
 
-from autoprune.cost import Budget, Metric
+from autoprune.budget import Budget
+from autoprune.cost import Metric
 from autoprune.errors import BadInput
 from autoprune.objective import Objective
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoprune.cost import Budget, Cost, Metric
+from autoprune.budget import Budget
+from autoprune.cost import Cost, Metric
 from autoprune.errors import BadInput
 
 DENSE = Cost(macs=2e6, params=1e5, peak_memory_bytes=4096, latency_ms=10.0)

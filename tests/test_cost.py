@@ -11,19 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy import SIZES, WIDTHS, toy_cost, toy_space
 
-from autoprune.cost import (
-    Cost,
-    CostModel,
-    CountPlan,
-    Extent,
-    Kernel,
-    KernelNode,
-    LatencyModel,
-    Measurement,
-    Metric,
-    Volume,
-)
+from autoprune.cost import Cost, CostModel, CountPlan, Extent, Kernel, Measurement, Metric, Volume
 from autoprune.errors import BadInput, UnknownKernel
+from autoprune.latency import KernelNode, LatencyModel
 from autoprune.space import ChannelGroup, Policy, SearchSpace
 
 COST = toy_cost()

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy import WIDTHS, toy_cost, toy_feasible, toy_space
 
-from autoprune.cost import Budget, CostModel, Metric
+from autoprune.budget import Budget
+from autoprune.cost import CostModel, Metric
 from autoprune.errors import BudgetUnreachable
 from autoprune.feasible import FeasibleSet
 from autoprune.space import Policy

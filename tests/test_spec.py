@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoprune.cost import Budget, Metric
+from autoprune.budget import Budget
+from autoprune.cost import Metric
 from autoprune.errors import BadInput
 from autoprune.spec import AgentSpec, RunSpec, read_toml
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from autoprune.cost import Budget, CostModel, CountPlan, Extent, Kernel, KernelNode, LatencyModel, Volume
+from autoprune.budget import Budget
+from autoprune.cost import CostModel, CountPlan, Extent, Kernel, Volume
 from autoprune.feasible import FeasibleSet
 from autoprune.features import GroupFeatures, LayerKind
+from autoprune.latency import KernelNode, LatencyModel
 from autoprune.objective import Objective, Quality
 from autoprune.space import ChannelGroup, Policy, SearchSpace
 from autoprune.trial import Evaluate, Problem, Trial

@@ -10,7 +10,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from scipy.stats import binomtest
 
-from autoprune.cost import Budget, Cost, Measurement, Metric
+from autoprune.budget import Budget
+from autoprune.cost import Cost, Measurement, Metric
 from autoprune.deploy.run_folder import first_mistake, read_json, write_atomic
 from autoprune.errors import BadInput, CorruptFile
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoprune.cost import Budget, Metric
+from autoprune.budget import Budget
+from autoprune.cost import Metric
 from autoprune.errors import BudgetUnreachable
 from autoprune.feasible import FeasibleSet
 from autoprune.pipeline.costing import Costing

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autoprune.cost import Extent, Kernel, KernelNode
+from autoprune.cost import Extent, Kernel
 from autoprune.errors import AutopruneError
+from autoprune.latency import KernelNode
 from autoprune.profiler.executed import Execution
 from autoprune.profiler.extents import Axis, Region, Units, explanations, find_region, lengths
 

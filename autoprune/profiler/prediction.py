@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoprune.cost import Kernel, LatencyModel
+from autoprune.cost import Kernel
 from autoprune.errors import UnknownKernel
+from autoprune.latency import LatencyModel
 from autoprune.profiler.family import units_of
 from autoprune.profiler.fitting import KernelTime, KernelTimes
 from autoprune.profiler.plan import KernelPlan, PlannedSite

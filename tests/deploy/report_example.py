@@ -6,8 +6,10 @@ import math
 import random
 from typing import Any
 
-from autoprune.cost import Budget, CostModel, CountPlan, Extent, Kernel, KernelNode, LatencyModel, Measurement, Volume
+from autoprune.budget import Budget
+from autoprune.cost import CostModel, CountPlan, Extent, Kernel, Measurement, Volume
 from autoprune.deploy.report import BudgetLine, Report, SearchLine, Standing
+from autoprune.latency import KernelNode, LatencyModel
 from autoprune.objective import Quality
 from autoprune.space import ChannelGroup, FrozenGroup, Policy, SearchSpace
 from autoprune.trial import Trial

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from report_example import SPACE, dense_trial, random_trials, report
 
-from autoprune.cost import Budget
+from autoprune.budget import Budget
 from autoprune.deploy.page import render
 from autoprune.deploy.report import BudgetLine, Report
 from autoprune.deploy.summary import verdict

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_example import IMAGES, dense_trial, random_trials, report
 
-from autoprune.cost import Budget, Cost, Measurement, Metric
+from autoprune.budget import Budget
+from autoprune.cost import Cost, Measurement, Metric
 from autoprune.deploy.report import (
     SCHEMA_FILE,
     BudgetLine,

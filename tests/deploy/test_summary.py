@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from report_example import SPACE, dense_trial, random_trials, report, trial
 
-from autoprune.cost import Budget, Metric
+from autoprune.budget import Budget
+from autoprune.cost import Metric
 from autoprune.deploy.report import BudgetLine, Energy, Latency
 from autoprune.deploy.summary import amount_text, budget_row, networks, rows, score_text, verdict
 
