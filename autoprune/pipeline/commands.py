@@ -17,7 +17,7 @@ from autoprune.evaluation.evaluator import scores
 from autoprune.evaluation.registry import load_task
 from autoprune.evaluation.splits import draw_splits
 from autoprune.models import default_input
-from autoprune.pipeline.costing import Costing, cost_policies, telling
+from autoprune.pipeline.costing import Costing, cost_policies, profiled_space, telling
 from autoprune.pipeline.delivery import (
     Candidate,
     deliver,
@@ -34,7 +34,6 @@ from autoprune.pipeline.subject import Network, Subject, epochs, prepare
 from autoprune.profiler.networks import networks
 from autoprune.profiler.profile import profile as measure_table
 from autoprune.profiler.profile import timed_plan
-from autoprune.profiler.stairs import candidate_widths
 from autoprune.profiler.table import LatencyTable
 from autoprune.profiler.verify import verify
 from autoprune.progress import Progress, Silent
@@ -124,7 +123,7 @@ def profile(
     start = time.perf_counter()
     known = LatencyTable.load(out) if out.is_file() else None
     network = Network.load(model, input_shape[1:])
-    space = network.traced.space.with_widths([candidate_widths(g) for g in network.traced.space.groups])
+    space = profiled_space(network)
     with progress.stage("exporting sample networks"):
         copies = networks(network.bare, space, input_shape, seed=seed, on_progress=telling(progress))
     with progress.stage("profiling the device"):
@@ -159,7 +158,7 @@ def verify_table(
         raise BadInput(f"the input of {model.name} is not known; add --input, as in --input 1,3,224,224")
     device = DeviceSpec(provider=table.fingerprint.provider, threads=table.fingerprint.threads, batch=shape[0])
     network = Network.load(model, shape[1:])
-    space = network.traced.space.with_widths([candidate_widths(g) for g in network.traced.space.groups])
+    space = profiled_space(network)
     with progress.stage("reading the table"):
         copies = networks(network.bare, space, shape, on_progress=telling(progress))
         timed = timed_plan(copies, space, table, device=device, on_progress=telling(progress))

@@ -43,7 +43,7 @@ def cost_policies(
     if not search.limits(Metric.LATENCY) and device.table is None:
         space = thinned(traced.space)
         return Costing(space, CostModel(space, traced.counts), None)
-    space = traced.space.with_widths([candidate_widths(g) for g in traced.space.groups])
+    space = profiled_space(network)
     shape = (device.batch, *network.example.shape[1:])
     with progress.stage("exporting sample networks"):
         copies = networks(network.bare, space, shape, seed=search.seed, on_progress=telling(progress))
@@ -81,6 +81,12 @@ def _table(
     if kept is not None:
         table.save(kept)
     return table
+
+
+def profiled_space(network: Network) -> SearchSpace:
+    """The network's groups, offering the widths that are worth measuring."""
+    groups = network.traced.space.groups
+    return network.traced.space.with_widths([candidate_widths(g) for g in groups])
 
 
 def telling(progress: Progress) -> Callable[[str, float], None]:
