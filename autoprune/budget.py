@@ -15,7 +15,7 @@ _UNITS: dict[Metric, dict[str, float]] = {
     Metric.MACS: _SCALES,
     Metric.PARAMS: _SCALES,
     Metric.LATENCY: {"": 1.0, "ms": 1.0, "us": 1e-3, "s": 1e3},
-    Metric.ENERGY: {"": 1.0, "mj": 1.0, "j": 1e3},
+    Metric.ENERGY: {"": 1.0, "mj": 1.0, "uj": 1e-3, "j": 1e3},
     Metric.MEMORY: {"": 1.0, "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30},
 }
 

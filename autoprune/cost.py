@@ -180,15 +180,20 @@ class _Peak:
         return np.asarray((self._tensors(units) @ self._alive).max(axis=1))
 
 
-# Widths [n, groups] -> latency in ms [n]; `autoprune.latency.LatencyModel` is one.
-Latency = Callable[[IntArray], FloatArray]
+# Widths [n, groups] -> costs [n]; `autoprune.kernel_sum.KernelSum` is one.
+Tabled = Callable[[IntArray], FloatArray]
 
 
 class CostModel:
-    """Policy -> cost for one network, and in batches: widths [n, groups] -> arrays [n]."""
+    """Policy -> cost for one network, and in batches: widths [n, groups] -> arrays [n].
 
-    def __init__(self, space: SearchSpace, plan: CountPlan, latency: Latency | None = None) -> None:
-        self.space, self.plan, self.latency = space, plan, latency
+    What is counted is always known; `latency` (ms) and `energy` (mJ) come from a device's table.
+    """
+
+    def __init__(
+        self, space: SearchSpace, plan: CountPlan, latency: Tabled | None = None, energy: Tabled | None = None
+    ) -> None:
+        self.space, self.plan, self.latency, self.energy = space, plan, latency, energy
         n = len(space)
         self._unit = np.array([g.unit for g in space.groups], dtype=np.float64)
         self._counted: dict[Metric, Callable[[FloatArray], FloatArray]] = {
@@ -200,7 +205,12 @@ class CostModel:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """What this model knows."""
-        return (*self._counted, Metric.LATENCY) if self.latency else tuple(self._counted)
+        return (*self._counted, *self._tabled)
+
+    @property
+    def _tabled(self) -> Mapping[Metric, Tabled]:
+        tabled = {Metric.LATENCY: self.latency, Metric.ENERGY: self.energy}
+        return {metric: cost for metric, cost in tabled.items() if cost is not None}
 
     def costs(self, widths: IntArray, metrics: Iterable[Metric] | None = None) -> Mapping[Metric, FloatArray]:
         """Cost arrays [n] of policies `widths` (integers [n, groups]), one a metric (all known ones by default)."""
@@ -218,8 +228,8 @@ class CostModel:
     def _one(self, metric: Metric, widths: IntArray, units: FloatArray) -> FloatArray:
         if metric in self._counted:
             return self._counted[metric](units)
-        if metric is Metric.LATENCY and self.latency:
-            return self.latency(widths)
+        if metric in self._tabled:
+            return self._tabled[metric](widths)
         raise BadInput(f"{metric} is not known for this network; give a table that holds it (autoprune profile)")
 
     def cost(self, policy: Policy) -> Cost:

@@ -8,10 +8,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+)
 
 from autoprune.budget import Budget
 from autoprune.cost import Metric
+from autoprune.device import Device
 from autoprune.errors import BadInput
 from autoprune.objective import Objective
 
@@ -31,6 +41,25 @@ BudgetText = Annotated[
     BeforeValidator(_budget),
     PlainSerializer(str, return_type=str),
 ]
+
+
+def _processors(value: object) -> object:
+    """`0,1` as a list of numbers; anything else is left to the validator."""
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in value.split(",") if value.strip()]
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise ValueError("affinity names processors by number, as in 0,1")
+    return [int(part) for part in parts]
+
+
+def _distinct(processors: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(processors)) < len(processors):
+        raise ValueError("affinity names a processor twice")
+    return processors
+
+
+Processors = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_processors), AfterValidator(_distinct)]
 
 
 class ModelSpec(_Section):
@@ -57,10 +86,16 @@ class DeviceSpec(_Section):
 
     provider: Literal["cpu", "cuda"] = Field("cpu", description="ONNX Runtime execution provider")
     threads: int = Field(1, ge=1, le=1024, description="intra-op threads of the runtime")
+    affinity: Processors = Field((), description="processors to stay on, [0, 1] or '0,1'; empty for any")
     batch: int = Field(1, ge=1, le=65536, description="images per inference")
     table: Path | None = Field(None, description="a latency table; made by profiling where none is given")
     allow_foreign_table: bool = Field(False, description="accept a table measured on another device")
     seconds: float = Field(60.0, gt=0, description="time to spend on measuring kernels")
+
+    @property
+    def device(self) -> Device:
+        """How ONNX Runtime is to execute networks."""
+        return Device(self.provider, self.threads, self.affinity)
 
 
 class SearchSpec(_Section):

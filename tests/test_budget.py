@@ -33,6 +33,7 @@ DENSE = Cost(macs=2e6, params=1e5, peak_memory_bytes=4096, latency_ms=10.0)
         ("memory=4MB", Metric.MEMORY, 4e6, False),
         ("energy=30mJ", Metric.ENERGY, 30, False),
         ("energy=2J", Metric.ENERGY, 2000, False),
+        ("energy=250uJ", Metric.ENERGY, 0.25, False),
         (" Latency = 8 ms ", Metric.LATENCY, 8, False),
     ],
 )

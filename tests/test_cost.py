@@ -1,9 +1,8 @@
-"""Costs: counts by hand, batches against single policies, latency against the sum over kernels."""
+"""Costs: counts by hand, batches against single policies."""
 
 from __future__ import annotations
 
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -12,15 +11,11 @@ from hypothesis import strategies as st
 from toy import SIZES, WIDTHS, toy_cost, toy_space
 
 from autoprune.cost import Cost, CostModel, CountPlan, Extent, Kernel, Measurement, Metric, Volume
-from autoprune.errors import BadInput, UnknownKernel
-from autoprune.latency import KernelNode, LatencyModel
+from autoprune.errors import BadInput
 from autoprune.space import ChannelGroup, Policy, SearchSpace
 
 COST = toy_cost()
 policies = st.tuples(*(st.sampled_from(g.widths) for g in toy_space().groups))
-
-
-# Counting.
 
 
 @given(policies)
@@ -103,81 +98,16 @@ def test_the_peak_is_the_fullest_step() -> None:
     assert peaks.tolist() == [max(4 * width, 20) for width in range(1, 9)]
 
 
-# Latency.
-
-SPACE = SearchSpace(
-    (
-        ChannelGroup("a", 8, (2, 4, 8), ("a",)),
-        ChannelGroup("b", 12, (3, 6, 12), ("b",), unit=3),
-        ChannelGroup("c", 10, (5, 10), ("c",)),
-    )
-)
-A, B, C = (Extent(0, ((group, 1),)) for group in range(3))
-NODES = (
-    KernelNode("stem", "Conv", ((Extent(3), Extent(16)),), ((Extent(4), Extent(16)),)),
-    KernelNode("one", "Conv", ((Extent(3),),), ((A,),)),
-    KernelNode("two", "Conv", ((A,),), ((B,),)),
-    KernelNode("twin", "Conv", ((A,),), ((B,),)),
-    KernelNode("backwards", "Gemm", ((C,),), ((Extent(1, ((1, 2),)),),)),
-    KernelNode("three", "Concat", ((A,), (B,), (C,)), ((Extent(0, ((0, 1), (1, 1), (2, 1))),),)),
-)
-GRID = np.array(list(itertools.product(*(g.widths for g in SPACE.groups))))
-UNITS = GRID // np.array([g.unit for g in SPACE.groups])
+def test_energy_is_a_cost_like_any_other_where_a_table_tells_it() -> None:
+    cost = CostModel(toy_space(), COST.plan, energy=lambda widths: 0.5 * widths.sum(axis=1))
+    assert set(cost.metrics) == {Metric.MACS, Metric.PARAMS, Metric.MEMORY, Metric.ENERGY}
+    assert cost.costs(np.array([WIDTHS]), [Metric.ENERGY])[Metric.ENERGY].tolist() == [0.5 * sum(WIDTHS)]
+    found = cost.cost(toy_space().dense())
+    assert (found.latency_ms, found.energy_mj) == (None, 0.5 * sum(WIDTHS))
 
 
-def kernel_ms(kernel: Kernel) -> float:
-    """A time that no two different kernels here share."""
-    numbers = [math.prod(shape) for shape in kernel.inputs + kernel.outputs]
-    return len(kernel.op) + sum(n * 1.7**i for i, n in enumerate(numbers))
-
-
-def test_latency_is_the_sum_over_all_kernels_of_every_policy() -> None:
-    """Nodes on none, one, two and three groups, with repeated and reversed ones, against brute force."""
-    model = LatencyModel(SPACE, NODES, kernel_ms, scale=1.25, constant_ms=0.5)
-    expected = [0.5 + 1.25 * sum(kernel_ms(n.kernel(row.tolist())) for n in NODES) for row in UNITS]
-    assert model(GRID).tolist() == pytest.approx(expected, rel=1e-12)
-
-
-def test_a_node_knows_its_groups_and_its_kernel() -> None:
-    assert [node.groups() for node in NODES] == [(), (0,), (0, 1), (0, 1), (1, 2), (0, 1, 2)]
-    kernel = NODES[4].kernel([2, 4, 5])
-    assert kernel == Kernel("Gemm", ((5,),), ((9,),))
-    assert str(NODES[0].kernel([2, 1, 5])) == "Conv(3x16)"
-
-
-@pytest.mark.parametrize("missing", [node.name for node in NODES[1:]])
-def test_a_kernel_without_a_row_raises_and_never_counts_as_nothing(missing: str) -> None:
-    """Only the policies that execute the missing kernel raise; the rest is unchanged."""
-    node = next(n for n in NODES if n.name == missing)
-    lacking = node.kernel([4, 2, 10])
-
-    def partial(kernel: Kernel) -> float:
-        if kernel == lacking:
-            raise UnknownKernel(f"no row for {kernel}")
-        return kernel_ms(kernel)
-
-    model, whole = LatencyModel(SPACE, NODES, partial), LatencyModel(SPACE, NODES, kernel_ms)
-    executes = np.array([lacking in {n.kernel(row.tolist()) for n in NODES} for row in UNITS])
-    assert 0 < executes.sum() < len(GRID)
-    np.testing.assert_allclose(model(GRID[~executes]), whole(GRID[~executes]))
-    for policy in GRID[executes]:
-        with pytest.raises(UnknownKernel, match="no row for"):
-            model(policy[None])
-
-
-def test_a_fixed_kernel_without_a_row_raises_at_once() -> None:
-    def nothing(kernel: Kernel) -> float:
-        raise UnknownKernel(f"no row for {kernel}")
-
-    with pytest.raises(UnknownKernel, match=r"no row for Conv\(3x16\)"):
-        LatencyModel(SPACE, NODES[:1], nothing)
-
-
-@pytest.mark.parametrize("width", [1, 3, 7, 9, 500])
-def test_a_width_that_was_not_profiled_is_named(width: int) -> None:
-    model = LatencyModel(SPACE, NODES, kernel_ms)
-    with pytest.raises(UnknownKernel, match=rf"group a: width {width} was not profiled.*\[2, 4, 8\]"):
-        model(np.array([[8, 12, 10], [width, 12, 10]]))
+def test_a_kernel_is_written_as_its_operator_and_what_it_reads() -> None:
+    assert str(Kernel("Conv", ((1, 3, 16, 16), (4, 3, 3, 3), ()), ())) == "Conv(1x3x16x16 4x3x3x3 scalar)"
 
 
 def test_a_measurement_holds_its_spread() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from autoprune.budget import Budget
-from autoprune.cost import CostModel, CountPlan, Extent, Kernel, Volume
+from autoprune.cost import CostModel, CountPlan, Extent, Volume
 from autoprune.feasible import FeasibleSet
 from autoprune.features import GroupFeatures, LayerKind
-from autoprune.latency import KernelNode, LatencyModel
+from autoprune.kernel_sum import KernelSum, Term
 from autoprune.objective import Objective, Quality
 from autoprune.space import ChannelGroup, Policy, SearchSpace
 from autoprune.trial import Evaluate, Problem, Trial
@@ -57,18 +58,15 @@ def _counts() -> CountPlan:
     return CountPlan((*macs, head), (*params, head), tuple(tensors), tuple(live))
 
 
-def _kernel_ms(kernel: Kernel) -> float:
+def _convolution_ms(i: int, units: Sequence[int]) -> float:
     """A device that computes `STAIR` channels at a time: cost falls in stairs."""
-    (channels_in, _), (channels_out, pixels) = kernel.inputs[0], kernel.outputs[0]
-    return 1e-6 * 9 * pixels * channels_in * STAIR * math.ceil(channels_out / STAIR) + 1e-3
+    channels_in, channels_out = _channels(i).at(units), _channels(i + 1).at(units)
+    return 1e-6 * 9 * SIZES[i] ** 2 * channels_in * STAIR * math.ceil(channels_out / STAIR) + 1e-3
 
 
-def _latency(space: SearchSpace) -> LatencyModel:
-    nodes = [
-        KernelNode(f"conv{i}", "Conv", ((_channels(i), Extent(SIZES[i] ** 2)),), ((_channels(i + 1), Extent(size**2)),))
-        for i, size in enumerate(SIZES)
-    ]
-    return LatencyModel(space, nodes, _kernel_ms, constant_ms=0.05)
+def _latency(space: SearchSpace) -> KernelSum:
+    terms = [Term(f"conv{i}", (i,) if i == 0 else (i - 1, i), partial(_convolution_ms, i)) for i in range(len(SIZES))]
+    return KernelSum(space, terms, constant=0.05)
 
 
 def toy_cost() -> CostModel:

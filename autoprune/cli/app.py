@@ -9,7 +9,18 @@ import typer
 
 import autoprune
 from autoprune.cli import agents, tables
-from autoprune.cli.flags import Json, ModelName, Provider, Shape, Threads, Weights, input_shape, section, takes_spec
+from autoprune.cli.flags import (
+    Affinity,
+    Json,
+    ModelName,
+    Provider,
+    Shape,
+    Threads,
+    Weights,
+    input_shape,
+    section,
+    takes_spec,
+)
 from autoprune.cli.groups import Group
 from autoprune.cli.output import show_json, show_report, show_values
 from autoprune.cli.progress import listening
@@ -51,24 +62,38 @@ def _root(
 def profile(
     model: ModelName,
     shape: Shape,
-    out: Annotated[Path, typer.Option("--out", metavar="TABLE", help="The table to write.")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="TABLE", help="The table to write.")] = None,
+    kit: Annotated[
+        Path | None,
+        typer.Option("--export-kit", metavar="KIT.pyz", help="Time nothing here: write a file to profile elsewhere."),
+    ] = None,
     weights: Weights = None,
     threads: Threads = 1,
     provider: Provider = "cpu",
+    affinity: Affinity = "",
     seconds: Annotated[float, typer.Option("--seconds", help="Time to spend on measuring kernels.")] = 60.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the widths that are sampled.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Time a network's kernels on this device and write them as a table."""
+    """Time a network's kernels on this device and write them as a table, or export a kit that does so elsewhere."""
     from autoprune import pipeline
+    from autoprune.cli.tables_screen import show_profile, verify_command
+    from autoprune.errors import BadInput
     from autoprune.spec import DeviceSpec, ModelSpec
 
+    place = out or kit
+    if place is None or (out and kit):
+        raise BadInput("give --out TABLE to profile this device, or --export-kit KIT.pyz to profile another one")
     size = input_shape(shape)
     network = section(ModelSpec, name=model, weights=weights)
-    device = section(DeviceSpec, provider=provider, threads=threads, batch=size[0], seconds=seconds)
+    device = section(DeviceSpec, provider=provider, threads=threads, affinity=affinity, batch=size[0], seconds=seconds)
+    job = pipeline.profile if out else pipeline.export_kit
     with listening() as progress:
-        result = pipeline.profile(network, device, size, out, progress, seed=seed)
-    _show(result, as_json)
+        result = job(network, device, size, place, progress, seed=seed)
+    if as_json or isinstance(result, pipeline.KitResult):
+        _show(result, as_json)
+    else:
+        show_profile(result, verify_command(str(place), model, size, weights))
 
 
 @app.command("search")

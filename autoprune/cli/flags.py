@@ -50,6 +50,7 @@ FLAGS = (
     Flag("--allow-foreign-table", ("device", "allow_foreign_table"), bool, "Accept another device's table."),
     Flag("--provider", ("device", "provider"), str, "ONNX Runtime execution provider: cpu or cuda."),
     Flag("--threads", ("device", "threads"), int, "Threads of the runtime."),
+    Flag("--affinity", ("device", "affinity"), str, "Processors to stay on, as in 0,1 (default: any)."),
     Flag("--batch", ("device", "batch"), int, "Images per inference."),
     Flag("--seconds", ("device", "seconds"), float, "Time to spend on profiling, where it is needed."),
     Flag("--finetune-epochs", ("finetune", "epochs"), int, "Epochs of fine-tuning after the search; 0 for none."),
@@ -63,6 +64,9 @@ ModelName = Annotated[str, typer.Option("--model", help=FLAGS[1].help)]
 Weights = Annotated[Path | None, typer.Option("--weights", help=FLAGS[2].help)]
 Provider = Annotated[str, typer.Option("--provider", help="ONNX Runtime execution provider: cpu or cuda.")]
 Threads = Annotated[int, typer.Option("--threads", help="Threads of the runtime.")]
+Affinity = Annotated[
+    str, typer.Option("--affinity", metavar="CORES", help="Processors to stay on, as in 0,1 (default: any).")
+]
 Shape = Annotated[str, typer.Option("--input", metavar="N,C,H,W", help="Batch and shape of the input.")]
 
 SpecCommand = Callable[["RunSpec", Path, bool], None]

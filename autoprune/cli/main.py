@@ -61,7 +61,7 @@ def _explain(error: Exception) -> int:
 def _how_to_resume(interrupted: Interrupted, arguments: Sequence[str]) -> str:
     again = shlex.join(["autoprune", *arguments])
     if interrupted.resumes:
-        return f"interrupted; the trials so far are kept, to resume type again: {again}"
+        return f"interrupted; what is done so far is kept, to resume type again: {again}"
     return f"interrupted; to start over type again: {again}"
 
 

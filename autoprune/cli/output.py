@@ -31,7 +31,7 @@ def show_values(values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         if value is not None:
             table.add_row(escape(key), escape(_plain(value)))
-    _console().print(table)
+    console().print(table)
 
 
 def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -41,14 +41,14 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(escape(_plain(cell)) for cell in row))
-    _console().print(table)
+    console().print(table)
 
 
 def show_report(report: Report, page: Path) -> None:
     """Print a run's outcome: the verdict, each budget, before and after, and where the page lies."""
-    from autoprune.deploy.summary import budget_row, networks, rows, verdict
+    from autoprune.deploy.summary import budget_row, networks, rows, table_text, verdict
 
-    console = _console()
+    out = console()
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 4, 0, 0))
     table.add_column("")
     for name, _ in networks(report):
@@ -56,18 +56,20 @@ def show_report(report: Report, page: Path) -> None:
     for row in rows(report):
         cells = ("\n".join((cell.text, *(f"[dim]{note}[/]" for note in cell.notes))) for cell in row.cells)
         table.add_row(f"{escape(row.name)}\n[dim]{row.kind}[/]", *cells)
-    console.print(f"[bold]{escape(verdict(report))}[/]")
+    out.print(f"[bold]{escape(verdict(report))}[/]")
     for budget in (budget_row(report, b) for b in report.budgets):
         colour = {True: "green", False: "red", None: "yellow"}[budget.kept]
-        console.print(f"budget: {budget.asked}: [{colour}]{budget.found}[/]")
-    console.print(table)
-    console.print(f"report: {escape(str(page))}", soft_wrap=True)
+        out.print(f"budget: {budget.asked}: [{colour}]{budget.found}[/]")
+    out.print(table)
+    if report.table is not None:
+        out.print(f"table: {escape(report.table.path)}: {table_text(report)}", soft_wrap=True)
+    out.print(f"report: {escape(str(page))}", soft_wrap=True)
 
 
-def _console() -> Console:
+def console() -> Console:
     """For stdout; a file or a pipe has no width, so lines may be long there."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
 
 
 def _plain(value: Any) -> str:

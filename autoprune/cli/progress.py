@@ -80,7 +80,7 @@ class Lines:
         now = time.monotonic()
         if now - self._spoke >= _SECONDS_BETWEEN_LINES:
             self._spoke = now
-            self._say(f"{done:g} of {total:g} {note}".rstrip())
+            self._say(f"{done:g} of {total:g}" + (f", {note}" if note else ""))
 
     def _say(self, text: str) -> None:
         print(f"{self._stage}: {text}", file=sys.stderr, flush=True)

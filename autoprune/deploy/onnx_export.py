@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from autoprune.deploy.run_folder import write_atomic
-from autoprune.profiler.networks import export_model
+from autoprune.copies.networks import export_model
+from autoprune.files import write_atomic
 
 
 def export_onnx(module: nn.Module, example: Tensor, path: Path) -> None:

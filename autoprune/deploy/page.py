@@ -13,8 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from autoprune.cost import Metric
 from autoprune.deploy import pictures
 from autoprune.deploy.report import BudgetLine, Report
-from autoprune.deploy.summary import budget_row, networks, rows, score_text, verdict
+from autoprune.deploy.summary import budget_row, networks, rows, score_text, table_text, verdict
+from autoprune.deploy.table_pictures import fidelity
 from autoprune.space import SearchSpace
+from autoprune.tables.words import figures
 from autoprune.trial import Trial
 
 
@@ -25,11 +27,13 @@ def render(
     *,
     dense: Trial | None = None,
     spec_toml: str = "",
+    verify_with: Sequence[str] = (),
 ) -> str:
     """report.html of a run: self-contained, no script, the same text for the same arguments.
 
     `trials` are the search's, in order (empty where nothing was searched); `dense` is the dense
-    network scored as they were, to mark it among them; `space` gives the groups and the frozen ones.
+    network scored as they were, to mark it among them; `space` gives the groups and the frozen ones;
+    `verify_with` the commands that check the latency table, shown where nobody has.
     """
     chosen = _chosen(report, trials, space)
     return _template().render(
@@ -42,6 +46,10 @@ def render(
         chosen_score=score_text(chosen.quality.score, report.metric) if chosen else None,
         pruned_score=score_text(report.pruned.score, report.metric),
         unscored=sum(not math.isfinite(t.reward) for t in trials),
+        table=report.table,
+        table_text=table_text(report),
+        fidelity=_fidelity(report),
+        verify_with=verify_with,
         frozen=space.frozen,
         device={key: _plain(value) for key, value in report.device.items()},
         spec_toml=spec_toml,
@@ -65,6 +73,22 @@ class Picture:
     caption: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """How a latency table's predictions compared with the clock: a drawing, and every figure with its meaning."""
+
+    picture: Picture
+    figures: Sequence[tuple[str, str]]
+
+
+def _fidelity(report: Report) -> Fidelity | None:
+    found = report.table.verification if report.table else None
+    if found is None:
+        return None
+    caption = f"{found.networks} networks that the table was not made from: what it predicts, and what they take."
+    return Fidelity(Picture(fidelity(found), caption), figures(found))
+
+
 def _pictures(
     report: Report, trials: Sequence[Trial], space: SearchSpace, chosen: Trial | None, dense: Trial | None
 ) -> list[Picture]:
@@ -74,7 +98,7 @@ def _pictures(
         drawn.append(Picture(kept, "Channels each group keeps, over those of the dense network."))
     if not trials:
         return drawn
-    metric = _axis(trials, dense)
+    metric = _axis(report, trials, dense)
     limit = next((_absolute(b, dense) for b in report.budgets if b.metric is metric), None)
     scatter = pictures.frontier(trials, metric, report.metric, chosen=chosen, dense=dense, limit=limit)
     return [
@@ -91,9 +115,13 @@ def _absolute(budget: BudgetLine, dense: Trial | None) -> float | None:
     return budget.limit * dense.cost.of(budget.metric) if dense else None
 
 
-def _axis(trials: Sequence[Trial], dense: Trial | None) -> Metric:
-    known = all(t.cost.latency_ms is not None for t in (*trials, *([dense] if dense else [])))
-    return Metric.LATENCY if known else Metric.MACS
+def _axis(report: Report, trials: Sequence[Trial], dense: Trial | None) -> Metric:
+    """What trials are drawn against: latency, or energy where only that is limited; MACs where it is not known."""
+    limited = {b.metric for b in report.budgets}
+    wanted = Metric.ENERGY if Metric.ENERGY in limited and Metric.LATENCY not in limited else Metric.LATENCY
+    every = [t.cost for t in (*trials, *([dense] if dense else []))]
+    known = all((c.energy_mj if wanted is Metric.ENERGY else c.latency_ms) is not None for c in every)
+    return wanted if known else Metric.MACS
 
 
 def _chosen(report: Report, trials: Sequence[Trial], space: SearchSpace) -> Trial | None:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from autoprune.device import Device
 from autoprune.errors import AutopruneError, BadInput
 from autoprune.profiler.session import Session
-from autoprune.spec import DeviceSpec
 
 TOLERANCE = 1e-4  # maximum absolute difference of any output
 
@@ -25,7 +25,7 @@ def parity(module: nn.Module, onnx: Path, images: Tensor) -> float:
     """
     if not len(images):
         raise BadInput("parity needs at least one image, got none")
-    session = Session(onnx, DeviceSpec())
+    session = Session(onnx, Device())
     [name] = session.input_names
     batch = len(session.inputs[name])
     index = torch.arange(-(-len(images) // batch) * batch) % len(images)

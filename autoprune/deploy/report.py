@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 from scipy.stats import binomtest
 
 from autoprune.budget import Budget
 from autoprune.cost import Cost, Measurement, Metric
-from autoprune.deploy.run_folder import first_mistake, read_json, write_atomic
+from autoprune.deploy.run_folder import first_mistake, read_json
 from autoprune.errors import BadInput, CorruptFile
+from autoprune.files import write_atomic
+from autoprune.profiler.prediction import TimedPlan
+from autoprune.profiler.table import LatencyTable, Verification
 
 SCHEMA: Final = "autoprune.report/1"
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
@@ -137,6 +140,44 @@ class SearchLine(_Part):
     trials_per_second: Amount
 
 
+def _from_json(value: object) -> object:
+    """A verification as JSON holds it, lists for tuples; anything else is left to the validator."""
+    return TypeAdapter(Verification).validate_json(json.dumps(value)) if isinstance(value, dict) else value
+
+
+class TableLine(_Part):
+    """The latency table behind the predictions, and how it was checked on this network; errors are fractions."""
+
+    path: str
+    created: str = Field(description="day (UTC) of the last measurement in it, YYYY-MM-DD")
+    network: str = Field(description="the network's digest in the table")
+    input_shape: tuple[Annotated[int, Field(ge=1)], ...] = Field(description="batch first")
+    interpolated: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="share of the kernels looked up that have no row of their own, over random policies"
+    )
+    mape: Amount | None = Field(None, description="mean error on unseen networks; null where nobody has verified it")
+    within_5pct: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="share of the unseen networks whose error is at most 5%; null where nobody has verified it"
+    )
+    verification: Annotated[Verification, BeforeValidator(_from_json)] | None = None
+
+    @classmethod
+    def of(cls, table: LatencyTable, network: str, path: Path) -> Self:
+        """The line of the table at `path`, whose network this is; raises `BadInput` where it does not hold it."""
+        profile = table.network(network)
+        found = profile.verification
+        return cls(
+            path=str(path),
+            created=table.created,
+            network=network,
+            input_shape=profile.input_shape,
+            interpolated=TimedPlan.of(table, network, profile.space).coverage().interpolated,
+            mape=found.mape if found else None,
+            within_5pct=found.within_5pct if found else None,
+            verification=found,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetCheck:
     """Whether `value <= budget.limit`: a share of the dense cost for a relative budget, else in the metric's unit."""
@@ -164,6 +205,7 @@ class Report(_Part):
     pruned: Standing = Field(description="before any fine-tuning")
     finetuned: Standing | None = None
     search: SearchLine
+    table: TableLine | None = Field(None, description="null where no latency was predicted")
     policy: dict[str, Annotated[int, Field(ge=1)]] = Field(description="channels kept, by channel group")
 
     @property

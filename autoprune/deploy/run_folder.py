@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -15,34 +12,11 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from autoprune.errors import BadInput, CorruptFile
+from autoprune.files import TEMPORARY, write_atomic
 from autoprune.space import ChannelGroup, FrozenGroup, Policy, SearchSpace
 from autoprune.spec import RunSpec
 
 POLICY_SCHEMA: Final = "autoprune.policy/1"
-_TEMPORARY = ".tmp"
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; it becomes `path` when the block ends well, else it is removed.
-
-    For libraries that want a file name; a reader sees the old file or the whole new one, never a part.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{_TEMPORARY}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write `content` (text as UTF-8) to `path` in one step: whole or not at all."""
-    data = content.encode() if isinstance(content, str) else content
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +37,7 @@ class RunFolder:
             return folder
         if path.exists() and not path.is_dir():
             raise BadInput(f"{path} is a file, a run needs a folder; give another --out")
-        if path.exists() and any(entry.suffix != _TEMPORARY for entry in path.iterdir()):
+        if path.exists() and any(entry.suffix != TEMPORARY for entry in path.iterdir()):
             raise BadInput(f"{path} is not empty and holds no spec.toml, so it is no run's folder; give another --out")
         try:
             path.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from typing import Final
 
 from autoprune.cost import Metric
 from autoprune.deploy.report import BudgetLine, Report, Source, Standing
+from autoprune.tables.words import verdict as table_verdict
 from autoprune.trial import Trial
 
 NAMES: Final = {
@@ -22,7 +23,9 @@ NAMES: Final = {
 
 def verdict(report: Report) -> str:
     """The outcome in one line, as in `0.50x the latency (measured), accuracy 98.2% (dense 98.7%)`."""
-    metrics = [Metric.LATENCY, *(b.metric for b in report.budgets), Metric.MACS]
+    limited = [b.metric for b in report.budgets]
+    device_only = [m for m in limited if m in (Metric.LATENCY, Metric.ENERGY)]
+    metrics = [*device_only, Metric.LATENCY, *limited, Metric.MACS]
     costs = [f"{r[0]:.2f}× the {NAMES[m]} ({r[1]}), " for m in metrics if (r := report.ratio(m))]
     after, before = (score_text(s.score, report.metric) for s in (report.result, report.dense))
     return f"{''.join(costs[:1])}{report.metric} {after} (dense {before})"
@@ -89,6 +92,16 @@ def _number(value: float, significant: int, *, zeros: bool = True) -> str:
     exponent = math.floor(math.log10(value)) if value > 0 else 0
     text = f"{value:.{max(0, significant - 1 - exponent)}f}"
     return text if zeros or "." not in text else text.rstrip("0").rstrip(".")
+
+
+def table_text(report: Report) -> str | None:
+    """How far the table's predictions can be trusted, in one line; None where the run read no table."""
+    table = report.table
+    if table is None:
+        return None
+    if table.verification is None:
+        return "its predictions have not been checked on unseen networks (autoprune tables verify does)"
+    return table_verdict(table.verification)
 
 
 def networks(report: Report) -> list[tuple[str, Standing]]:

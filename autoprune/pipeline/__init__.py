@@ -1,16 +1,28 @@
 """The pipeline: the only place that wires the rooms together, top to bottom, no callbacks upward."""
 
-from autoprune.pipeline.commands import apply_policy, profile, report, run, search, verify_table
-from autoprune.pipeline.results import ApplyResult, ProfileResult, SearchResult
+from autoprune.pipeline.commands import (
+    apply_policy,
+    export_kit,
+    profile,
+    report,
+    run,
+    search,
+    verify_table,
+    verify_table_of_run,
+)
+from autoprune.pipeline.results import ApplyResult, KitResult, ProfileResult, SearchResult
 
 __all__ = [
     "ApplyResult",
+    "KitResult",
     "ProfileResult",
     "SearchResult",
     "apply_policy",
+    "export_kit",
     "profile",
     "report",
     "run",
     "search",
     "verify_table",
+    "verify_table_of_run",
 ]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
+from autoprune.copies.kit import write_kit
 from autoprune.cost import Cost, CostModel
-from autoprune.deploy.report import Report
+from autoprune.deploy.report import Report, TableLine
 from autoprune.deploy.run_folder import PolicyFile, RunFolder
 from autoprune.errors import BadInput
 from autoprune.evaluation.evaluator import scores
 from autoprune.evaluation.registry import load_task
 from autoprune.evaluation.splits import draw_splits
 from autoprune.models import default_input
-from autoprune.pipeline.costing import Costing, cost_policies, profiled_space, telling
+from autoprune.pipeline.costing import Costing, copies_of, cost_policies, digest, measured_table, telling
 from autoprune.pipeline.delivery import (
     Candidate,
     deliver,
@@ -27,20 +27,20 @@ from autoprune.pipeline.delivery import (
     write_page,
 )
 from autoprune.pipeline.keeping import keep_when_measured
-from autoprune.pipeline.results import ApplyResult, ProfileResult, SearchResult
+from autoprune.pipeline.results import ApplyResult, KitResult, ProfileResult, SearchResult
 from autoprune.pipeline.search import Found
 from autoprune.pipeline.search import search as find
 from autoprune.pipeline.subject import Network, Subject, epochs, prepare
-from autoprune.profiler.networks import networks
-from autoprune.profiler.profile import profile as measure_table
-from autoprune.profiler.profile import timed_plan
-from autoprune.profiler.table import LatencyTable
+from autoprune.profiler.fingerprint import Fingerprint
+from autoprune.profiler.table import LatencyTable, Verification
 from autoprune.profiler.verify import verify
 from autoprune.progress import Progress, Silent
 from autoprune.pruning import Pruner
 from autoprune.searchers.ledger import Ledger
 from autoprune.space import Policy
 from autoprune.spec import DeviceSpec, ModelSpec, RunSpec, TaskSpec
+from autoprune.tables.reading import read_table
+from autoprune.tables.review import Review
 from autoprune.training import finetune
 
 _SILENT = Silent()
@@ -65,8 +65,14 @@ def run_subject(
     if spec.finetune.epochs:
         with progress.stage("fine-tuning"):
             candidates["finetuned"] = Candidate(_finetuned(spec, subject, found.pruned, progress), cost)
-    report = deliver(spec, subject, found, candidates, folder, progress)
+    report = deliver(spec, subject, found, candidates, folder, progress, _table_line(spec, subject, costing, folder))
     return report, found, list(candidates.values())[-1].module
+
+
+def _table_line(spec: RunSpec, subject: Subject, costing: Costing, folder: RunFolder) -> TableLine | None:
+    if costing.table is None:
+        return None
+    return TableLine.of(costing.table, digest(subject.network, spec.device.batch), spec.device.table or folder.table)
 
 
 def search(spec: RunSpec, out: Path, progress: Progress = _SILENT) -> SearchResult:
@@ -85,6 +91,7 @@ def search(spec: RunSpec, out: Path, progress: Progress = _SILENT) -> SearchResu
         relative_macs=cost.macs / dense.macs,
         relative_params=cost.params / dense.params,
         relative_latency=cost.latency_ms / dense.latency_ms if cost.latency_ms and dense.latency_ms else None,
+        relative_energy=cost.energy_mj / dense.energy_mj if cost.energy_mj and dense.energy_mj else None,
         frozen={g.name: g.reason for g in subject.network.traced.space.frozen},
     )
 
@@ -121,51 +128,81 @@ def profile(
 ) -> ProfileResult:
     """Measure the kernels of a network over its candidate widths; a table that is there already grows."""
     start = time.perf_counter()
-    known = LatencyTable.load(out) if out.is_file() else None
     network = Network.load(model, input_shape[1:])
-    space = profiled_space(network)
-    with progress.stage("exporting sample networks"):
-        copies = networks(network.bare, space, input_shape, seed=seed, on_progress=telling(progress))
-    with progress.stage("profiling the device"):
-        table = measure_table(
-            copies,
-            space,
-            device=device,
-            seconds=device.seconds,
-            seed=seed,
-            name=model.name,
-            on_progress=telling(progress),
-        )
-    fit = next(iter(table.networks.values()))
-    grown = known.merge(table) if known else table
-    grown.save(out)
+    grown = measured_table(network, device, input_shape, out, seed, progress)
+    review = Review.of(grown, digest(network, input_shape[0]))
     return ProfileResult(
         table=out,
         rows=len(grown.rows),
-        networks=fit.networks,
-        mean_error=fit.mape,
+        networks=review.profile.networks,
+        mean_error=review.profile.mape,
+        groups=len(review.profile.groups),
+        measured_widths=review.measured_widths,
+        offered_widths=review.offered_widths,
+        interpolated=review.coverage.interpolated,
+        energy=str(grown.energy),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def export_kit(
+    model: ModelSpec,
+    device: DeviceSpec,
+    input_shape: tuple[int, ...],
+    out: Path,
+    progress: Progress = _SILENT,
+    *,
+    seed: int = 0,
+) -> KitResult:
+    """Write what profiles a network on another device, as `device` says: `python KIT` there writes a table."""
+    start = time.perf_counter()
+    copies = copies_of(Network.load(model, input_shape[1:]), input_shape, seed, progress)
+    with progress.stage("writing the kit"):
+        tell = telling(progress)
+        packed = write_kit(copies, out, device=device.device, seconds=device.seconds, seed=seed, on_progress=tell)
+    return KitResult(
+        kit=out,
+        size_bytes=out.stat().st_size,
+        networks=len(packed.skeletons),
         seconds=time.perf_counter() - start,
     )
 
 
 def verify_table(
     path: Path, model: ModelSpec, input_shape: tuple[int, ...] | None, count: int, progress: Progress = _SILENT
-) -> dict[str, Any]:
+) -> Verification:
     """Measure `count` unseen networks against what the table predicts; the result is stored with the table."""
-    table = LatencyTable.load(path)
     shape = input_shape or default_input(model.name)
     if shape is None:
         raise BadInput(f"the input of {model.name} is not known; add --input, as in --input 1,3,224,224")
-    device = DeviceSpec(provider=table.fingerprint.provider, threads=table.fingerprint.threads, batch=shape[0])
-    network = Network.load(model, shape[1:])
-    space = profiled_space(network)
-    with progress.stage("reading the table"):
-        copies = networks(network.bare, space, shape, on_progress=telling(progress))
-        timed = timed_plan(copies, space, table, device=device, on_progress=telling(progress))
+    table = _table_of_this_device(path)
+    return _verify(path, table, Network.load(model, shape[1:]), shape[0], count, progress)
+
+
+def verify_table_of_run(path: Path, spec: RunSpec, count: int, progress: Progress = _SILENT) -> Verification:
+    """The same for the network of a run: with the outputs that its task has, at its input."""
+    table = _table_of_this_device(path)
+    task = load_task(spec.task)
+    network = Network.load(spec.model, task.input_shape, task.num_classes)
+    return _verify(path, table, network, spec.device.batch, count, progress)
+
+
+def _table_of_this_device(path: Path) -> LatencyTable:
+    table = read_table(path)
+    table.fingerprint.require_same(Fingerprint.here(table.fingerprint.device))
+    return table
+
+
+def _verify(
+    path: Path, table: LatencyTable, network: Network, batch: int, count: int, progress: Progress
+) -> Verification:
+    name = digest(network, batch)
+    table.network(name)
+    copies = copies_of(network, (batch, *network.example.shape[1:]), 0, progress)
     with progress.stage("measuring unseen networks"):
-        found = verify(copies, timed, device=device, count=count, on_progress=telling(progress))
-    table.verified(timed.digest, found).save(path)
-    return found.model_dump(mode="json")
+        found = verify(copies, table, device=table.fingerprint.device, count=count, on_progress=telling(progress))
+    table.verified(name, found).save(path)
+    return found
 
 
 def apply_policy(
@@ -210,10 +247,22 @@ def _counted(network: Network, widths: tuple[int, ...]) -> Cost:
 
 
 def report(folder: Path) -> Report:
-    """The report of a finished run; its page is written anew."""
+    """The report of a finished run, its table as it is verified now; its page is written anew."""
     place = RunFolder.existing(folder)
-    found, spec = Report.load(place.report), RunSpec.load(place.spec)
+    spec = RunSpec.load(place.spec)
+    found = _with_table_now(Report.load(place.report), spec.device.table or place.table)
+    found.write(place.report)
     ledger = Ledger(place.study, spec.name, None)
     trials = ledger.trials(found.search.agent, found.search.seed)
     write_page(found, trials, ledger.dense, PolicyFile.load(place.policy).space(), spec, place)
     return found
+
+
+def _with_table_now(found: Report, path: Path) -> Report:
+    """The report with what the table at `path` says by now; the same one where it is gone or holds another network."""
+    if found.table is None or not path.is_file():
+        return found
+    table = read_table(path)
+    if found.table.network not in table.networks:
+        return found
+    return found.model_copy(update={"table": TableLine.of(table, found.table.network, path)})

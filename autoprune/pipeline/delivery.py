@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +15,20 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from autoprune.cost import Cost, Measurement
-from autoprune.deploy.measure import measure_in_turns
+from autoprune.deploy.measure import energies_in_turns, measure_in_turns
 from autoprune.deploy.onnx_export import export_onnx
 from autoprune.deploy.page import render
 from autoprune.deploy.parity import require_parity
-from autoprune.deploy.report import BudgetLine, Report, SearchLine, Standing
-from autoprune.deploy.run_folder import PolicyFile, RunFolder, write_atomic
+from autoprune.deploy.report import BudgetLine, Energy, Report, SearchLine, Standing, TableLine
+from autoprune.deploy.run_folder import PolicyFile, RunFolder
 from autoprune.evaluation.evaluator import scores
+from autoprune.evaluation.registry import builtin_tasks
+from autoprune.files import write_atomic
 from autoprune.pipeline.search import Found
 from autoprune.pipeline.subject import Network, Subject
-from autoprune.profiler.fingerprint import DeviceFingerprint
+from autoprune.profiler.fingerprint import Fingerprint
+from autoprune.profiler.meter import NoMeter, find_meter
+from autoprune.profiler.table import document
 from autoprune.progress import Progress
 from autoprune.space import Policy, SearchSpace
 from autoprune.spec import DeviceSpec, RunSpec
@@ -68,11 +74,25 @@ def batch_like(network: Network, device: DeviceSpec) -> Tensor:
 
 def measure(modules: Sequence[nn.Module], example: Tensor, device: DeviceSpec) -> list[Measurement]:
     """Latencies in ms of networks measured in turns in this process."""
+    with _exported(modules, example) as paths:
+        return measure_in_turns(paths, device=device.device)
+
+
+def measure_energy(modules: Sequence[nn.Module], example: Tensor, device: DeviceSpec) -> list[Measurement]:
+    """Energies in mJ of networks measured in turns in this process; raises `NoMeter` where nothing counts them."""
+    meter = find_meter(device.device)
+    with _exported(modules, example) as paths:
+        return energies_in_turns(paths, meter, device=device.device)
+
+
+@contextmanager
+def _exported(modules: Sequence[nn.Module], example: Tensor) -> Iterator[list[Path]]:
+    """ONNX files of `modules`, for as long as the block runs."""
     with tempfile.TemporaryDirectory() as place:
         paths = [Path(place) / f"{i}.onnx" for i in range(len(modules))]
         for module, path in zip(modules, paths, strict=True):
             export_onnx(module, example, path)
-        return measure_in_turns(paths, device=device)
+        yield paths
 
 
 def deliver(
@@ -82,8 +102,12 @@ def deliver(
     candidates: Mapping[str, Candidate],
     folder: RunFolder,
     progress: Progress,
+    table: TableLine | None = None,
 ) -> Report:
-    """Export the last of `candidates` (dense, pruned, finetuned), measure all in turns, write the report."""
+    """Export the last of `candidates` (dense, pruned, finetuned), measure all in turns, write the report.
+
+    `table` is the latency table that their latencies were predicted from.
+    """
     network, task = subject.network, subject.task
     final = list(candidates.values())[-1].module
     example = batch_like(network, spec.device)
@@ -91,22 +115,25 @@ def deliver(
         images, _ = subject.splits.test.batch(torch.arange(min(_PARITY_IMAGES, len(subject.splits.test))))
         write_network(final, example, images, folder.model, folder.weights)
     with progress.stage("measuring in turns"):
-        measured = measure([c.module for c in candidates.values()], example, spec.device)
+        modules = [c.module for c in candidates.values()]
+        measured = measure(modules, example, spec.device)
+        energies = _energies(modules, example, spec.device)
     with progress.stage("testing"):
         standings = {
-            name: _standing(candidate, subject, latency)
-            for (name, candidate), latency in zip(candidates.items(), measured, strict=True)
+            name: _standing(candidate, subject, latency, energy)
+            for (name, candidate), latency, energy in zip(candidates.items(), measured, energies, strict=True)
         }
     report = Report(
         model=spec.model.name,
         task=task.name,
         metric=task.metric,
-        device=DeviceFingerprint.here(spec.device).model_dump(mode="json"),
+        device=document(Fingerprint.here(spec.device.device)),
         budgets=tuple(BudgetLine.of(b) for b in spec.search.budgets),
         dense=standings["dense"],
         pruned=standings["pruned"],
         finetuned=standings.get("finetuned"),
         search=_search_line(spec, found),
+        table=table,
         policy=dict(zip((g.name for g in network.traced.space.groups), found.policy.widths, strict=True)),
     )
     report.write(folder.report)
@@ -114,10 +141,19 @@ def deliver(
     return report
 
 
-def _standing(candidate: Candidate, subject: Subject, latency: Measurement) -> Standing:
+def _energies(modules: Sequence[nn.Module], example: Tensor, device: DeviceSpec) -> list[Energy | None]:
+    """What networks were measured to take; None each where nothing counts it."""
+    try:
+        measured = measure_energy(modules, example, device)
+    except NoMeter:
+        return [None] * len(modules)
+    return [Energy(value=one.median, source="measured") for one in measured]
+
+
+def _standing(candidate: Candidate, subject: Subject, latency: Measurement, energy: Energy | None) -> Standing:
     each = scores(candidate.module, subject.splits.test, subject.task)
     images = len(each) if subject.task.metric == "accuracy" else None
-    return Standing.of(float(each.double().mean()), candidate.cost, images=images, measured=latency)
+    return Standing.of(float(each.double().mean()), candidate.cost, images=images, measured=latency, energy=energy)
 
 
 def _search_line(spec: RunSpec, found: Found) -> SearchLine:
@@ -140,7 +176,21 @@ def write_page(
     folder: RunFolder,
 ) -> None:
     """report.html."""
-    write_atomic(folder.page, render(report, trials, space, dense=dense, spec_toml=spec.to_toml()))
+    commands = verify_commands(spec, report.table, folder) if report.table else ()
+    page = render(report, trials, space, dense=dense, spec_toml=spec.to_toml(), verify_with=commands)
+    write_atomic(folder.page, page)
+
+
+def verify_commands(spec: RunSpec, table: TableLine, folder: RunFolder) -> tuple[str, str]:
+    """What to type to check the run's latency table against the clock, and to have it on the page."""
+    # A module or a task that was handed over in Python has no name to be found by.
+    by_name = "fingerprint" not in spec.model.options and (spec.task.name in builtin_tasks() or ":" in spec.task.name)
+    size = ",".join(map(str, table.input_shape))
+    network = ["--spec", str(folder.spec)] if by_name else ["--model", "MODULE:FUNCTION", "--input", size]
+    return (
+        shlex.join(["autoprune", "tables", "verify", table.path, *network]),
+        shlex.join(["autoprune", "report", str(folder.path)]),
+    )
 
 
 def kept_arrays(file: PolicyFile, network: Network) -> tuple[Policy, list[IntArray]]:

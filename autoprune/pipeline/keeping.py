@@ -1,54 +1,73 @@
-"""Keeping the budget when measured: a chosen policy that turns out too slow on the device is tightened."""
+"""Keeping the budget when measured: a chosen policy that turns out to take too much on the device is tightened."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
 
 from autoprune.budget import Budget
-from autoprune.cost import Metric
+from autoprune.cost import Measurement, Metric
 from autoprune.errors import BudgetUnreachable
 from autoprune.feasible import FeasibleSet
 from autoprune.pipeline.costing import Costing
-from autoprune.pipeline.delivery import batch_like, measure
+from autoprune.pipeline.delivery import batch_like, measure, measure_energy
 from autoprune.pipeline.search import Found, Judge
 from autoprune.pipeline.subject import Subject
+from autoprune.profiler.meter import NoMeter, find_meter
 from autoprune.progress import Progress
 from autoprune.space import Policy
-from autoprune.spec import RunSpec
+from autoprune.spec import DeviceSpec, RunSpec
 
 _ATTEMPTS = 4
 # A tightened policy aims this far below the limit, so that the next measurement need not be lucky.
 _MARGIN = 0.99
 
+# Medians of networks measured in turns: (networks, an input, the device) to one value each.
+_Measure = Callable[[Sequence[nn.Module], Tensor, DeviceSpec], list[Measurement]]
+
 
 def keep_when_measured(spec: RunSpec, subject: Subject, costing: Costing, found: Found, progress: Progress) -> Found:
-    """`found`, or a smaller policy of its search where the measured latency is over a latency budget.
+    """`found`, or a smaller policy of its search where it is measured to be over a budget on latency or energy.
 
-    Dense and pruned networks are measured in turns; a relative budget is a share of the measured
-    dense latency. Raises `BudgetUnreachable` where tightening does not get there.
+    Dense and pruned networks are measured in turns; a relative budget is a share of what the dense
+    one is measured to cost. Energy counts as modelled where the machine has no meter. Raises
+    `BudgetUnreachable` where tightening does not get there.
     """
-    limits = [b for b in spec.search.budgets if b.metric is Metric.LATENCY]
+    budgets, measures = list(spec.search.budgets), _measures(spec)
+    limits = [b for b in budgets if b.metric in measures]
     if not limits:
         return found
-    limit, budgets = limits[0], list(spec.search.budgets)
-    with progress.stage("checking the measured latency"):
+    with progress.stage("checking what was measured"):
         for attempt in range(1, _ATTEMPTS + 1):
-            over = _overshoot(spec, subject, found, limit)
-            progress.advance(attempt, _ATTEMPTS, f"{over:.3f} of the budget")
-            if over <= 1:
+            over = {b.metric: _overshoot(spec, subject, found, b, measures[b.metric]) for b in limits}
+            worst = max(over.values())
+            progress.advance(attempt, _ATTEMPTS, f"{worst:.3f} of the budget")
+            if worst <= 1:
                 return found
-            budgets = [_tightened(b, over) if b.metric is Metric.LATENCY else b for b in budgets]
+            budgets = [_tightened(b, over[b.metric]) if over.get(b.metric, 0) > 1 else b for b in budgets]
             found = _smaller(costing, found, budgets)
     raise BudgetUnreachable(
-        f"no policy kept {limit} when it was measured ({_ATTEMPTS} tried, the last at {over:.3f} of it): "
-        "the table does not fit the device as it is now. Profile again on a quiet machine (give another --out)."
+        f"no policy kept {' and '.join(map(str, limits))} when it was measured ({_ATTEMPTS} tried, the last at "
+        f"{worst:.3f} of it): the table does not fit the device as it is now. Profile again on a quiet machine "
+        "(give another --out)."
     )
 
 
-def _overshoot(spec: RunSpec, subject: Subject, found: Found, limit: Budget) -> float:
-    """Measured latency as a share of the limit."""
+def _measures(spec: RunSpec) -> dict[Metric, _Measure]:
+    """What can be measured on this machine, and how."""
+    try:
+        find_meter(spec.device.device)
+    except NoMeter:
+        return {Metric.LATENCY: measure}
+    return {Metric.LATENCY: measure, Metric.ENERGY: measure_energy}
+
+
+def _overshoot(spec: RunSpec, subject: Subject, found: Found, limit: Budget, measured: _Measure) -> float:
+    """What is measured, as a share of the limit."""
     example = batch_like(subject.network, spec.device)
-    dense, pruned = measure([subject.network.model, found.pruned], example, spec.device)
+    networks = [subject.network.model, found.pruned]
+    dense, pruned = measured(networks, example, spec.device)
     allowed = limit.limit * dense.median if limit.relative else limit.limit
     return pruned.median / allowed
 

@@ -12,12 +12,31 @@ class _Result(BaseModel):
 
 
 class ProfileResult(_Result):
-    """A table that was measured."""
+    """A table that was measured; `energy` says how its energies came about, and their constants.
+
+    `rows` are those of the table by now. Of the network: the copies (`networks`) that it was measured
+    in and the mean error on them, its channel groups, how many of their widths were measured and how
+    many are worth offering, and the share of the kernels looked up that lie between measured ones.
+    """
 
     table: Path
     rows: int
     networks: int
     mean_error: float
+    groups: int
+    measured_widths: int
+    offered_widths: int
+    interpolated: float
+    energy: str
+    seconds: float
+
+
+class KitResult(_Result):
+    """A kit that profiles a network on another device: `networks` copies of it, in a file of `size_bytes`."""
+
+    kit: Path
+    size_bytes: int
+    networks: int
     seconds: float
 
 
@@ -32,6 +51,7 @@ class SearchResult(_Result):
     relative_macs: float
     relative_params: float
     relative_latency: float | None
+    relative_energy: float | None
     frozen: dict[str, str]
 
 

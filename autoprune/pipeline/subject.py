@@ -10,11 +10,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from autoprune.deploy.run_folder import RunFolder, write_atomic
+from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput
 from autoprune.evaluation.registry import load_task
 from autoprune.evaluation.splits import Splits, draw_splits
 from autoprune.evaluation.task import Task
+from autoprune.files import write_atomic
 from autoprune.models import fingerprint, is_reference, load_model, load_weights
 from autoprune.progress import Progress
 from autoprune.space import Policy

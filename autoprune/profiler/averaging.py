@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+import math
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import least_squares
 
 from autoprune.cost import FloatArray, Kernel, Measurement
 from autoprune.profiler.timing import Visit
 
 _SWEEPS = 6
 _FEWEST_FOR_TREND = 8
+_SETTLED = 0.01
+_IMMATERIAL = 0.0005
+# Of a median of n normal values, times sqrt(n), per half interquartile range: sqrt(pi / 2) / 0.6745.
+_STANDARD_ERROR = 1.858
 _NARROW = 0.1  # of the logarithms of sizes: all within 10%
 
 
@@ -68,6 +71,24 @@ def average(visits: Sequence[Visit]) -> Rows:
     return Rows(rows, speed)
 
 
+def settled(visits: Sequence[Visit]) -> tuple[int, int]:
+    """Of how many kernels, how many are known well enough: (settled, all).
+
+    A kernel is settled when the standard error of its median is below 1% of it, or so small that it
+    does not matter in the fastest network.
+    """
+    times = average(visits).kernels.values()
+    fastest = min(visit.network_ms for visit in visits)
+    errors = [(standard_error(time), time.median) for time in times]
+    well = sum(error <= max(_SETTLED * median, _IMMATERIAL * fastest) for error, median in errors)
+    return well, len(errors)
+
+
+def standard_error(time: Measurement) -> float:
+    """Standard error of a median over `time.runs` values that are about normal, in the unit of `time`."""
+    return _STANDARD_ERROR * time.spread / math.sqrt(time.runs)
+
+
 def _machine_only(speed: FloatArray, network: NDArray[np.int64], size: FloatArray) -> FloatArray:
     """Speed factors [visits] without the part that belongs to the visited `network` and not to the machine.
 
@@ -99,59 +120,11 @@ def _trend(x: FloatArray, y: FloatArray) -> FloatArray:
     return np.asarray(slope * x + level)
 
 
-def profiler_overhead_ms(visits: Sequence[Visit], speed: FloatArray) -> float:
-    """What the runtime's profiler adds to the time it states for a kernel, in ms (a microsecond or two).
-
-    Found in place: a whole network's time without the profiler is explained by the sum of its
-    kernels' times and by their number, which differs between networks as reorders come and go.
-    """
-    whole = np.array([visit.network_ms for visit in visits]) / speed
-    sums = np.array([sum(us * v.sites[k] for k, us in v.kernel_us.items()) for v in visits]) * 1e-3 / speed
-    count = np.array([sum(visit.sites.values()) for visit in visits], dtype=np.float64)
-    typical = float(np.median(whole))
-    unit = typical / float(np.median(count))  # so that all unknowns are of one size
-
-    def errors(x: FloatArray) -> FloatArray:
-        off = (x[0] * (sums - x[1] * unit * count) + x[2] * typical - whole) / whole
-        return np.concatenate([off, _prior(x[0] - 1, 0.1), _prior(x[2], 0.02)])
-
-    most = float(np.min(sums / count)) / unit
-    found = least_squares(errors, [1.0, most / 2, 0.0], bounds=([0.5, 0, -1], [2, most, 1]), **_ROBUST)
-    return float(found.x[1]) * unit
-
-
-def without_overhead(time: Measurement, overhead_ms: float) -> Measurement:
-    """A kernel's time less the profiler's own share, of which at most nine tenths of the time are believed."""
-    return replace(time, median=max(time.median - overhead_ms, 0.1 * time.median))
-
-
-def fit_network(kernel_sums_ms: FloatArray, whole_ms: FloatArray) -> tuple[float, float]:
-    """(scale, constant_ms) such that a network takes constant_ms + scale x the sum of its kernels' times.
-
-    From one sum and one whole-network time [n] per network; a robust least squares of relative
-    errors, held near scale 1 and constant 0 where the sums hardly differ.
-    """
-    typical = float(np.median(whole_ms))
-
-    def errors(x: FloatArray) -> FloatArray:
-        off = (x[0] * kernel_sums_ms + x[1] * typical - whole_ms) / whole_ms
-        return np.concatenate([off, _prior(x[0] - 1, 0.1), _prior(x[1], 0.1)])
-
-    found = least_squares(errors, [1.0, 0.0], **_ROBUST)
-    return float(found.x[0]), float(found.x[1]) * typical
-
-
-# Errors beyond 2% count as outliers (soft L1); measurements are taken to be good to 1%.
-_ROBUST: Final = {"loss": "soft_l1", "f_scale": 0.02}
-
-
-def _prior(value: float, deviation: float) -> FloatArray:
-    return np.array([0.01 * value / deviation])
-
-
-def network_ms(visits: Sequence[Visit], speed: FloatArray, count: int) -> FloatArray:
-    """Whole-network times in ms [count] at the speed of the median visit."""
-    times: list[list[float]] = [[] for _ in range(count)]
+def times_without(visits: Sequence[Visit], speed: FloatArray, networks: Container[int]) -> dict[Kernel, Measurement]:
+    """Rows as those of `average`, of the visits to other networks than `networks`; `speed` is one factor a visit."""
+    times: dict[Kernel, list[float]] = {}
     for visit, factor in zip(visits, speed, strict=True):
-        times[visit.network].append(visit.network_ms / factor)
-    return np.array([np.median(one) for one in times])
+        if visit.network not in networks:
+            for kernel, time_us in visit.kernel_us.items():
+                times.setdefault(kernel, []).append(time_us / factor * 1e-3)
+    return {kernel: summary(one, len(one)) for kernel, one in times.items()}

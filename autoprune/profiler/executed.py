@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnx
-from onnx import AttributeProto, NodeProto
-
 from autoprune.cost import Kernel
-from autoprune.profiler.events import NodeEvents, read_events
+from autoprune.device import Device
+from autoprune.profiler.events import NodeEvents, Shape, read_events
+from autoprune.profiler.protobuf import Attribute, Node, read_nodes, read_weight_shapes
 from autoprune.profiler.session import Session
-from autoprune.spec import DeviceSpec
 
 # Attributes that the shapes already tell, or that do not change the work done. Pads and strides of a
 # convolution follow from its shapes; its group count is its input's channels over its weights'.
@@ -45,6 +44,16 @@ class Execution:
         """One kernel a site, in the order of execution."""
         return tuple(site.kernel for site in self.sites)
 
+    @property
+    def counts(self) -> Mapping[Kernel, int]:
+        """How often each kernel stands in the network."""
+        return Counter(self.kernels)
+
+    @property
+    def distinct(self) -> tuple[Kernel, ...]:
+        """The kernels without repetition, in the order in which they first occur."""
+        return tuple(dict.fromkeys(self.kernels))
+
     def kernel(self, events: NodeEvents) -> Kernel:
         """The kernel that `events` of this network timed.
 
@@ -55,20 +64,22 @@ class Execution:
         return known if known is not None else self.by_shape[events.op, events.inputs, events.outputs]
 
 
-def observe(network: bytes, device: DeviceSpec) -> Execution:
+def observe(network: bytes, device: Device) -> Execution:
     """Run `network` once with the profiler on and read what was executed; raises `BadInput` if it does not load."""
     with tempfile.TemporaryDirectory(prefix="autoprune-") as folder:
         graph_file = Path(folder, "optimised.onnx")
         session = Session(network, device, profile_to=Path(folder), optimised_to=graph_file)
         session.run()
         events = read_events(session.end_profiling())
-        graph = onnx.load(graph_file, load_external_data=False).graph
-    nodes = {node.name: node for node in graph.node}
-    names = _Names(graph.node)
+        optimised = graph_file.read_bytes()
+    graph, weights = read_nodes(optimised), read_weight_shapes(optimised)
+    nodes = {node.name: node for node in graph}
+    names = _Names(graph)
     sites, by_name, by_shape = [], {}, {}
     for event in events.values():
         node = nodes.get(event.name)
-        kernel = Kernel(label(node) if node else event.op, event.inputs, event.outputs)
+        inputs = _with_filters(event.inputs, node, weights) if node else event.inputs
+        kernel = Kernel(label(node) if node else event.op, inputs, event.outputs)
         sites.append(Site(names(node) if node else event.name, kernel))
         if node is None or not _made_up(node):
             by_name[event.name] = kernel
@@ -76,7 +87,17 @@ def observe(network: bytes, device: DeviceSpec) -> Execution:
     return Execution(tuple(_distinct(sites)), by_name, by_shape)
 
 
-def label(node: NodeProto) -> str:
+def _with_filters(inputs: tuple[Shape, ...], node: Node, weights: Mapping[str, Shape]) -> tuple[Shape, ...]:
+    """The shapes that `node` reads, a convolution's weights too where the profile leaves them out.
+
+    It does so where the runtime has repacked them, as it does for transposed convolutions; but they
+    tell the window and the groups, which no label says.
+    """
+    filters = weights.get(node.inputs[1]) if "Conv" in node.op_type and len(node.inputs) > 1 else None
+    return inputs if filters is None or inputs[1:2] == (filters,) else (inputs[0], filters, *inputs[1:])
+
+
+def label(node: Node) -> str:
     """Operator and layout of `node`, with the attributes that change its work but not its shapes.
 
     `Conv.nchwc` is a convolution on channels in blocks, `Conv[dilations=2,2]` a dilated one.
@@ -84,26 +105,21 @@ def label(node: NodeProto) -> str:
     domain = node.domain.rpartition(".")[2]
     name = f"{node.op_type}.{domain}" if domain not in ("", "onnx", "ai") else node.op_type
     told = _TOLD_BY_SHAPES - _WINDOW if node.op_type in _POOLS else _TOLD_BY_SHAPES
-    texts = (_attribute(a) for a in sorted(node.attribute, key=lambda a: a.name) if a.name not in told | _WITHOUT_WORK)
+    texts = (_attribute(a) for a in sorted(node.attributes, key=lambda a: a.name) if a.name not in told | _WITHOUT_WORK)
     written = ";".join(text for text in texts if text)
     return f"{name}[{written}]" if written else name
 
 
-def _attribute(attribute: AttributeProto) -> str:
+def _attribute(attribute: Attribute) -> str:
     """`name=value`; empty for what does not change the time (floats, tensors, defaults)."""
-    match attribute.type:
-        case AttributeProto.INT:
-            return f"{attribute.name}={attribute.i}" if attribute.i else ""
-        case AttributeProto.INTS:
-            plain = attribute.name == "dilations" and set(attribute.ints) == {1}
-            return "" if plain else f"{attribute.name}={','.join(map(str, attribute.ints))}"
-        case AttributeProto.STRING:
-            text = attribute.s.decode(errors="replace")
-            return f"{attribute.name}={text}" if text else ""
-    return ""
+    value = attribute.value
+    if isinstance(value, tuple):
+        plain = attribute.name == "dilations" and set(value) == {1}
+        return "" if plain else f"{attribute.name}={','.join(map(str, value))}"
+    return f"{attribute.name}={value}" if value else ""
 
 
-def _made_up(node: NodeProto) -> bool:
+def _made_up(node: Node) -> bool:
     """Whether the runtime named `node` after its operator only, for want of an original."""
     return re.fullmatch(rf"{re.escape(node.op_type)}(_token_\d+)?", node.name) is not None
 
@@ -111,14 +127,14 @@ def _made_up(node: NodeProto) -> bool:
 class _Names:
     """Names that do not depend on the session: made-up nodes are called after what they read."""
 
-    def __init__(self, nodes: Iterable[NodeProto]) -> None:
-        self._producer = {output: node for node in nodes for output in node.output if output}
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self._producer = {output: node for node in nodes for output in node.outputs if output}
 
-    def __call__(self, node: NodeProto) -> str:
+    def __call__(self, node: Node) -> str:
         if not _made_up(node):
             return node.name
-        producer = self._producer.get(node.input[0]) if node.input else None
-        source = self(producer) if producer is not None else (node.input[0] if node.input else "nothing")
+        producer = self._producer.get(node.inputs[0]) if node.inputs else None
+        source = self(producer) if producer is not None else (node.inputs[0] if node.inputs else "nothing")
         return f"{node.op_type} of {source}"
 
 

@@ -27,6 +27,10 @@ class Region:
     step: int = 1
     but: Region | None = None
 
+    def __post_init__(self) -> None:
+        if self.step < 1:
+            raise ValueError(f"a region's step must be at least 1, got {self.step}")
+
     @property
     def traits(self) -> int:
         """How many things have to be said to describe it."""
@@ -44,10 +48,23 @@ class Axis:
     block: int = 1
     blocked: Region = Region()
 
+    def __post_init__(self) -> None:
+        if self.block < 1:
+            raise ValueError(f"an axis' block must be at least 1, got {self.block}")
+
     def at(self, units: Sequence[int]) -> int:
         """The length when group g keeps `units[g]` of its units."""
         length = self.extent.at(units)
         return -(-length // self.block) * self.block if length in self.blocked else length
+
+
+Length = int | Axis
+"""Length of one axis of one tensor: fixed, or a function of the policy."""
+
+
+def length_at(length: Length, units: Sequence[int]) -> int:
+    """The length when group g keeps `units[g]` of its units."""
+    return length if isinstance(length, int) else length.at(units)
 
 
 def lengths(extent: Extent, units: Units) -> Units:
@@ -58,7 +75,7 @@ def lengths(extent: Extent, units: Units) -> Units:
     return total
 
 
-def explanations(observed: Sequence[int], units: Units, candidates: Sequence[Extent]) -> list[Axis]:
+def explanations(observed: Sequence[int], units: Units, candidates: Sequence[Extent]) -> list[Length]:
     """The simplest axes that give `observed` [n] exactly under the policies `units` [n, groups].
 
     Tried in this order: a fixed length, a candidate, a candidate rounded up to a block, an affine
@@ -66,12 +83,12 @@ def explanations(observed: Sequence[int], units: Units, candidates: Sequence[Ext
     """
     values = np.asarray(observed, dtype=np.int64)
     if (values == values[0]).all():
-        return [Axis(Extent(int(values[0])))]
+        return [int(values[0])]
     known = [(candidate, lengths(candidate, units)) for candidate in candidates]
-    exact = [Axis(candidate) for candidate, given in known if (given == values).all()]
+    exact: list[Length] = [Axis(candidate) for candidate, given in known if (given == values).all()]
     if exact:
         return exact
-    rounded = [axis for candidate, given in known for axis in _rounded(candidate, given, values)]
+    rounded: list[Length] = [axis for candidate, given in known for axis in _rounded(candidate, given, values)]
     affine = (axis for candidate, given in known for axis in _affine(candidate, given, values))
     return rounded or list(dict.fromkeys(affine))
 

@@ -1,4 +1,4 @@
-"""What must be equal for two devices to share kernel times; free of torch."""
+"""What must be equal for two devices to share kernel times, and what else was so meanwhile; free of torch."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 import platform
 import re
 import subprocess
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import onnxruntime as ort
-from pydantic import BaseModel, ConfigDict, Field
 
+from autoprune.device import Device
 from autoprune.errors import BadInput, ForeignTable
 from autoprune.profiler.session import require_provider
-from autoprune.spec import DeviceSpec
 
 # Instructions that ONNX Runtime's kernels choose by, as Linux names them.
 _INSTRUCTIONS = (
@@ -22,28 +22,59 @@ _INSTRUCTIONS = (
     *("avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16"),
     *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme"),
 )
+_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
-class DeviceFingerprint(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What may change on one device from hour to hour: noted beside the times, never a reason to refuse them.
+
+    `governor` is the processor's frequency policy, `load` the system's load average over the last
+    minute before the profiling began; None where the system does not tell.
+    """
+
+    governor: str | None = None
+    load: float | None = None
+
+    @classmethod
+    def now(cls) -> Self:
+        """The conditions of this moment."""
+        governor = _GOVERNOR.read_text(encoding="utf-8").strip() if _GOVERNOR.is_file() else None
+        load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+        return cls(governor, load)
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
     """The processor, the runtime and how it is used: kernel times hold only where all of it is equal.
 
     The batch is not here: it is part of every kernel's shapes.
+
+    cpu: processor, as the operating system names it. architecture: such as x86_64 or aarch64.
+    cores: logical cores of the machine. instructions: sets that the runtime's kernels choose by.
+    system: operating system. runtime: its name and version. provider: execution provider.
+    threads: intra-op threads. affinity: logical processors that the runtime was kept on, empty for
+    all. gpu: graphics processor, for provider cuda.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    cpu: str
+    architecture: str
+    cores: int
+    instructions: tuple[str, ...]
+    system: str
+    runtime: str
+    provider: str
+    threads: int
+    affinity: tuple[int, ...] = ()
+    gpu: str | None = None
 
-    cpu: str = Field(description="processor, as the operating system names it")
-    architecture: str = Field(description="such as x86_64 or aarch64")
-    cores: int = Field(ge=1, description="logical cores of the machine")
-    instructions: tuple[str, ...] = Field(description="instruction sets that the runtime's kernels choose by")
-    system: str = Field(description="operating system")
-    runtime: str = Field(description="runtime and its version")
-    provider: Literal["cpu", "cuda"] = Field(description="execution provider")
-    threads: int = Field(ge=1, description="intra-op threads")
-    gpu: str | None = Field(None, description="graphics processor, for provider cuda")
+    def __post_init__(self) -> None:
+        if self.cores < 1:
+            raise BadInput(f"cores must be at least 1, got {self.cores}")
+        Device(self.provider, self.threads, self.affinity)
 
     @classmethod
-    def here(cls, device: DeviceSpec) -> Self:
+    def here(cls, device: Device) -> Self:
         """This machine, used as `device` says; raises `BadInput` where the provider is not installed."""
         require_provider(device)
         info = _cpu_info()
@@ -56,17 +87,18 @@ class DeviceFingerprint(BaseModel):
             runtime=f"onnxruntime {ort.__version__}",
             provider=device.provider,
             threads=device.threads,
+            affinity=device.affinity,
             gpu=_gpu_name() if device.provider == "cuda" else None,
         )
 
-    def differences(self, other: DeviceFingerprint) -> list[str]:
+    def differences(self, other: Fingerprint) -> list[str]:
         """What differs, one phrase a field: `threads 1 against 4`; empty where tables can be shared."""
-        mine, theirs = self.model_dump(), other.model_dump()
+        mine, theirs = asdict(self), asdict(other)
         return [
             f"{name} {_text(mine[name])} against {_text(theirs[name])}" for name in mine if mine[name] != theirs[name]
         ]
 
-    def require_same(self, here: DeviceFingerprint, *, allow_foreign: bool = False) -> None:
+    def require_same(self, here: Fingerprint, *, allow_foreign: bool = False) -> None:
         """Raise `ForeignTable` where a table of this device does not hold `here`, unless foreign ones are allowed."""
         different = self.differences(here)
         if different and not allow_foreign:
@@ -76,6 +108,11 @@ class DeviceFingerprint(BaseModel):
             )
 
     @property
+    def device(self) -> Device:
+        """How networks are to be executed for these times to hold."""
+        return Device(self.provider, self.threads, self.affinity)
+
+    @property
     def folder(self) -> str:
         """A name for the folder of this device's tables: lower case letters, digits and dashes."""
         name = self.gpu if self.gpu else f"{self.cpu} {self.architecture}"
@@ -83,7 +120,7 @@ class DeviceFingerprint(BaseModel):
 
 
 def _text(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return (" ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
 
 
 def _cpu_info() -> dict[str, str]:

@@ -7,7 +7,6 @@ simplest rule for when it is there at all, that explain every network seen.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,9 +15,8 @@ from numpy.typing import NDArray
 
 from autoprune.cost import Extent, Kernel
 from autoprune.errors import AutopruneError
-from autoprune.latency import KernelNode
 from autoprune.profiler.executed import Execution
-from autoprune.profiler.extents import Axis, Region, Units, explanations, find_region, lengths
+from autoprune.profiler.extents import Axis, Length, Region, Units, explanations, find_region, length_at, lengths
 
 
 class Ambiguous(AutopruneError):
@@ -46,8 +44,8 @@ class PlannedSite:
 
     name: str
     op: str
-    inputs: tuple[tuple[Axis, ...], ...]
-    outputs: tuple[tuple[Axis, ...], ...]
+    inputs: tuple[tuple[Length, ...], ...]
+    outputs: tuple[tuple[Length, ...], ...]
     presence: Presence | None = None
 
     @property
@@ -60,14 +58,14 @@ class PlannedSite:
         if self.presence is not None and not self.presence(units):
             return None
 
-        def shapes(tensors: tuple[tuple[Axis, ...], ...]) -> tuple[tuple[int, ...], ...]:
-            return tuple(tuple(axis.at(units) for axis in tensor) for tensor in tensors)
+        def shapes(tensors: tuple[tuple[Length, ...], ...]) -> tuple[tuple[int, ...], ...]:
+            return tuple(tuple(length_at(axis, units) for axis in tensor) for tensor in tensors)
 
         return Kernel(self.op, shapes(self.inputs), shapes(self.outputs))
 
     def groups(self) -> tuple[int, ...]:
         """Indices of the groups that this site depends on, ascending."""
-        extents = [axis.extent for tensor in self.inputs + self.outputs for axis in tensor]
+        extents = [axis.extent for tensor in self.inputs + self.outputs for axis in tensor if isinstance(axis, Axis)]
         if self.presence is not None:
             extents.append(self.presence.extent)
         return tuple(sorted({group for extent in extents for group, _ in extent.terms}))
@@ -75,11 +73,7 @@ class PlannedSite:
     def varying(self) -> tuple[tuple[int, int], ...]:
         """The (tensor, axis) pairs whose length the policy changes; inputs are counted before outputs."""
         tensors = self.inputs + self.outputs
-        return tuple((t, a) for t, axes in enumerate(tensors) for a, axis in enumerate(axes) if axis.extent.terms)
-
-    def node(self) -> KernelNode:
-        """The site for `cost.LatencyModel`: its `op` is the key, its one "tensor" its groups' kept units."""
-        return KernelNode(self.name, self.key, (tuple(Extent(0, ((g, 1),)) for g in self.groups()),), ())
+        return tuple((t, a) for t, axes in enumerate(tensors) for a, axis in enumerate(axes) if isinstance(axis, Axis))
 
 
 @dataclass(frozen=True)
@@ -87,16 +81,11 @@ class KernelPlan:
     """All sites of one network; `unexplained` holds the (name, operator) of those in no prediction."""
 
     sites: tuple[PlannedSite, ...]
-    unexplained: frozenset[tuple[str, str]] = frozenset()
+    unexplained: tuple[tuple[str, str], ...] = ()
 
     def kernels(self, units: Sequence[int]) -> list[Kernel]:
         """What is executed when group g keeps `units[g]` units, one kernel a site that is there."""
         return [kernel for site in self.sites if (kernel := site.kernel(units)) is not None]
-
-    def digest(self, dense_units: Sequence[int]) -> str:
-        """A name for the network as this runtime executes it: 16 hexadecimal digits, the same for equal kernels."""
-        written = "\n".join(sorted(f"{kernel} {kernel.outputs}" for kernel in self.kernels(dense_units)))
-        return hashlib.sha256(written.encode()).hexdigest()[:16]
 
 
 def make_plan(
@@ -119,7 +108,7 @@ def make_plan(
             unexplained.append((name, op))
         else:
             sites.append(site)
-    return KernelPlan(tuple(sites), frozenset(unexplained))
+    return KernelPlan(tuple(sites), tuple(sorted(unexplained)))
 
 
 @dataclass(frozen=True)
@@ -150,16 +139,16 @@ class _Reader:
         n_inputs = len(kernels[where[0]].inputs)
         return PlannedSite(name, op, tuple(axes[:n_inputs]), tuple(axes[n_inputs:]), presence)
 
-    def _axis(self, name: str, where: list[int], observed: list[int]) -> Axis | None:
+    def _axis(self, name: str, where: list[int], observed: list[int]) -> Length | None:
         found = explanations(observed, self.units[where], self.candidates)
         if len(found) > 1 and not self.settle:
             raise Ambiguous(f"{name}: {len(found)} axes explain {observed}")
         return found[0] if found else None
 
-    def _presence(self, name: str, where: list[int], axes: list[tuple[Axis, ...]]) -> Presence | None:
+    def _presence(self, name: str, where: list[int], axes: list[tuple[Length, ...]]) -> Presence | None:
         there = np.zeros(len(self.units), dtype=bool)
         there[where] = True
-        own = {axis.extent for tensor in axes for axis in tensor if axis.extent.terms}
+        own = {axis.extent for tensor in axes for axis in tensor if isinstance(axis, Axis)}
         # Whether a reorder is needed depends on the channels it reorders, so its own extents are tried first.
         for extents in (sorted(own, key=repr), [c for c in self.candidates if c not in own]):
             found = [rule for extent in extents if (rule := _rule(extent, lengths(extent, self.units), there))]

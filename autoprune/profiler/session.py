@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +13,13 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from autoprune.device import PROVIDERS, Device
 from autoprune.errors import BadInput
-from autoprune.spec import DeviceSpec
 
 try:
     import resource
 except ImportError:  # Windows does not count interruptions
     resource = None  # type: ignore[assignment]
-
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 _ERRORS_ONLY = 3
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
@@ -56,7 +55,8 @@ class Session:
     """An ONNX network on one device, with random inputs to run it on.
 
     Runs as it would when deployed: all graph optimisations, operators one after another, each on
-    `device.threads` threads. `profile_to` (a folder) turns on the runtime's own profiler until
+    `device.threads` threads. `batch` is the length of inputs' first axis where the network leaves it
+    free. `profile_to` (a folder) turns on the runtime's own profiler until
     `end_profiling`; `optimised_to` (a file) keeps the optimised graph without its large weights.
     Raises `BadInput` where the provider is not installed or the network cannot be loaded.
     """
@@ -64,8 +64,9 @@ class Session:
     def __init__(
         self,
         network: bytes | Path,
-        device: DeviceSpec,
+        device: Device,
         *,
+        batch: int = 1,
         seed: int = 0,
         profile_to: Path | None = None,
         optimised_to: Path | None = None,
@@ -80,9 +81,9 @@ class Session:
             raise BadInput(f"{name}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from None
         self._require_executed_there(device)
         self._one_thread = device.provider == "cpu" and device.threads == 1
-        self.inputs = random_inputs(self._session, device.batch, seed)
+        self.inputs = random_inputs(self._session, batch, seed)
 
-    def _require_executed_there(self, device: DeviceSpec) -> None:
+    def _require_executed_there(self, device: Device) -> None:
         if PROVIDERS[device.provider] not in self._session.get_providers():
             raise BadInput(
                 f"provider {device.provider} is installed but did not start (ONNX Runtime would fall back to "
@@ -122,7 +123,7 @@ def _interruptions() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if resource is not None else 0
 
 
-def require_provider(device: DeviceSpec) -> None:
+def require_provider(device: Device) -> None:
     """Raise `BadInput` unless ONNX Runtime was built with the provider that `device` asks for."""
     if PROVIDERS[device.provider] not in ort.get_available_providers():
         installed = [name for name, full in PROVIDERS.items() if full in ort.get_available_providers()]
@@ -132,7 +133,16 @@ def require_provider(device: DeviceSpec) -> None:
         )
 
 
-def _options(device: DeviceSpec, profile_to: Path | None, optimised_to: Path | None) -> ort.SessionOptions:
+def require_true_times(device: Device) -> None:
+    """Raise `BadInput` where CUDA would return from a kernel before it has run: its driver can be told otherwise."""
+    if device.provider == "cuda" and os.environ.get("CUDA_LAUNCH_BLOCKING") != "1":
+        raise BadInput(
+            "provider cuda: kernels run asynchronously and cannot be timed one by one; start with "
+            "CUDA_LAUNCH_BLOCKING=1 in the environment (the latencies are then those of blocking launches)"
+        )
+
+
+def _options(device: Device, profile_to: Path | None, optimised_to: Path | None) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = device.threads
     options.inter_op_num_threads = 1

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from autoprune.cost import Tabled
 from autoprune.errors import UnknownKernel
-from autoprune.profiler.family import units_of
+from autoprune.profiler.blueprint import units_of
 from autoprune.profiler.prediction import TimedPlan
 from autoprune.space import ChannelGroup, SearchSpace
 
@@ -30,39 +34,71 @@ def candidate_widths(group: ChannelGroup) -> tuple[int, ...]:
     return tuple(sorted({*range(step, group.width, step), group.width}))
 
 
+def cheaper_widths(space: SearchSpace, cost: Tabled) -> SearchSpace:
+    """`space` with only those widths of each group that cost less than every larger one, the other groups dense."""
+    return space.with_widths([_cheaper(space, index, cost) for index in range(len(space))])
+
+
+def _cheaper(space: SearchSpace, index: int, cost: Tabled) -> list[int]:
+    widths = np.array(space.groups[index].widths)
+    policies = np.tile(np.array(space.dense().widths), (len(widths), 1))
+    policies[:, index] = widths
+    costs = cost(policies)
+    least_above = np.minimum.accumulate(np.append(costs[1:], np.inf)[::-1])[::-1]
+    return [int(width) for width in widths[costs < least_above]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one width of a channel group costs: all kernels that depend on the group, the other groups being dense.
+
+    ms: sum of their times, and error_ms its standard error; infinite where the table knows no time.
+    interpolated: share of `ms` from kernels without a row of their own. worth_offering: whether no
+    larger width undercuts or matches it.
+    """
+
+    width: int
+    ms: float
+    error_ms: float
+    interpolated: float
+    worth_offering: bool
+
+
 def pareto_widths(timed: TimedPlan) -> SearchSpace:
-    """The plan's space, with only those widths of each group that no larger one undercuts or matches.
+    """The plan's space, with only those widths of each group that no larger one undercuts or matches."""
+    stairs = [stair(timed, index) for index in range(len(timed.space))]
+    return timed.space.with_widths([[step.width for step in steps if step.worth_offering] for steps in stairs])
 
-    A width's cost is that of all kernels that depend on its group, the other groups being dense. A
-    smaller width stays only where it saves 2% of the last one kept, and more than the uncertainty
-    of the two medians (twice the standard error).
+
+def stair(timed: TimedPlan, index: int) -> tuple[Step, ...]:
+    """What each width of group `index` costs, the smallest first.
+
+    A smaller width is worth offering only where it saves 2% of the last one that is, and more than
+    the uncertainty of the two medians (twice the standard error).
     """
-    widths = [_worth_offering(timed, index) for index in range(len(timed.space))]
-    return timed.space.with_widths(widths)
-
-
-def _worth_offering(timed: TimedPlan, index: int) -> tuple[int, ...]:
     group = timed.space.groups[index]
-    kept = [group.width]
-    last, last_error = _group_cost(timed, index, group.width)
+    steps = [_step(timed, index, group.width)]
+    last = steps[0]
     for width in reversed(group.widths[:-1]):
-        cost, error = _group_cost(timed, index, width)
-        if cost < last * (1 - _LEAST_SAVING) - 2 * math.hypot(error, last_error):
-            kept.append(width)
-            last, last_error = cost, error
-    return tuple(reversed(kept))
+        step = _step(timed, index, width)
+        if step.ms < last.ms * (1 - _LEAST_SAVING) - 2 * math.hypot(step.error_ms, last.error_ms):
+            last = step
+        else:
+            step = replace(step, worth_offering=False)
+        steps.append(step)
+    return tuple(reversed(steps))
 
 
-def _group_cost(timed: TimedPlan, index: int, width: int) -> tuple[float, float]:
-    """Time in ms of the kernels that depend on group `index` when it keeps `width` channels, and its standard error.
-
-    Infinite where the table knows no time: such a width cannot be offered.
-    """
+def _step(timed: TimedPlan, index: int, width: int) -> Step:
+    """The step of group `index` where it keeps `width` channels, taken to be worth offering."""
     units = units_of(timed.space, timed.space.dense())
     units[index] = width // timed.space.groups[index].unit
     try:
         times = [timed.site_time(site, units) for site in timed.plan.sites if index in site.groups()]
     except UnknownKernel:
-        return math.inf, 0.0
+        return Step(width, math.inf, 0.0, 0.0, True)
     found = [time for time in times if time is not None]
-    return math.fsum(time.ms for time in found), math.sqrt(math.fsum(time.error_ms**2 for time in found))
+    ms = math.fsum(time.ms for time in found)
+    between_rows = math.fsum(time.ms for time in found if time.source == "interpolated")
+    error_ms = math.sqrt(math.fsum(time.error_ms**2 for time in found))
+    return Step(width, ms, error_ms, between_rows / ms if ms else 0.0, True)

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from autoprune.cost import Kernel
+from autoprune.device import Device
 from autoprune.profiler.events import median_us, read_events
 from autoprune.profiler.executed import Execution
 from autoprune.profiler.listening import OnProgress, silent
+from autoprune.profiler.pinning import pinned
+from autoprune.profiler.reference import Reference
 from autoprune.profiler.session import Session
-from autoprune.spec import DeviceSpec
 
-_WARM_UP_RUNS = 2
-_FEWEST_RUNS, _MOST_RUNS = 3, 40
+_WARM_UP_RUNS = 1
+_FEWEST_RUNS, _MOST_RUNS = 2, 40
 _ROUNDS = 8
+_FEWEST_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,79 +36,111 @@ class Visit:
     kernel_us: Mapping[Kernel, float]  # mean over its sites, of medians over the runs
     sites: Mapping[Kernel, int]  # how often each kernel stands in the network
     network_ms: float  # median of runs without the profiler
+    reference_ms: float  # the reference network, just before
     runs: int
     disturbed: float  # share of the runs in which another program took the processor
     run_s: float  # one profiled and one plain run
     loading_s: float
+    took_s: float  # all of it
 
 
-def visit_networks(
-    networks: Sequence[Callable[[], bytes]],
-    executions: Sequence[Execution],
-    device: DeviceSpec,
-    *,
-    seconds: float,
-    seed: int,
-    tell: OnProgress,
-) -> list[list[Visit]]:
-    """Measure every network again and again, in turns, until `seconds` are spent: one list of visits a round.
+@dataclass(frozen=True)
+class Visitor:
+    """Visits networks on a device: `visitor(index, runs)` visits one of them."""
 
-    Each round loads every network once, in an order of its own, runs it a few times under the
-    runtime's profiler and a few times without, so that a drift of the machine's speed falls on all
-    networks alike. A warm-up round and two measured ones are run in any case.
+    networks: Sequence[Callable[[], bytes]]
+    executions: Sequence[Execution]
+    device: Device
+    reference: Reference
+
+    def __call__(self, index: int, runs: int) -> Visit:
+        """Load one network, run it `runs` times under the runtime's profiler and as often without."""
+        start = time.monotonic()
+        reference_ms = self.reference.time_ms()
+        network = self.networks[index]()
+        with tempfile.TemporaryDirectory(prefix="autoprune-") as folder:
+            before = time.monotonic()
+            session = Session(network, self.device, profile_to=Path(folder))
+            loaded = time.monotonic()
+            profiled = session.time(runs, warm_up=_WARM_UP_RUNS)
+            events = read_events(session.end_profiling()).values()
+        # What was just read and parsed has taken the network's place in the caches.
+        plain = session.time(runs, warm_up=_WARM_UP_RUNS)
+        by_kernel: dict[Kernel, list[float]] = defaultdict(list)
+        for node in events:
+            by_kernel[self.executions[index].kernel(node)].append(
+                median_us(np.array(node.durations_us[_WARM_UP_RUNS:])[profiled.undisturbed])
+            )
+        return Visit(
+            network=index,
+            kernel_us={kernel: statistics.fmean(times) for kernel, times in by_kernel.items()},
+            sites={kernel: len(times) for kernel, times in by_kernel.items()},
+            network_ms=plain.median_ms,
+            reference_ms=reference_ms,
+            runs=runs,
+            disturbed=(sum(profiled.disturbed) + sum(plain.disturbed)) / (2 * runs),
+            run_s=(statistics.fmean(profiled.ms) + statistics.fmean(plain.ms)) * 1e-3,
+            loading_s=loaded - before,
+            took_s=time.monotonic() - start,
+        )
+
+
+def runs_a_visit(visitor: Visitor, seconds: float, tell: OnProgress) -> tuple[int, ...]:
+    """How often each network is to be run in a visit, if eight rounds are to take `seconds`: fast ones more often.
+
+    Visits all networks once, which warms the machine up.
     """
     start = time.monotonic()
-    rng = np.random.default_rng(seed)
-
-    def visit(index: int, runs: int) -> Visit:
-        return _visit(index, networks[index](), executions[index], device, runs)
-
-    warm_up = [visit(k, _FEWEST_RUNS) for k in range(len(networks))]
-    runs = _runs_a_visit(warm_up, (seconds - (time.monotonic() - start)) / _ROUNDS)
-    rounds: list[list[Visit]] = []
-    longest = 0.0
-    while len(rounds) < 2 or time.monotonic() - start + longest < seconds:
-        began = time.monotonic()
-        rounds.append([visit(int(k), runs) for k in rng.permutation(len(networks))])
-        longest = max(longest, time.monotonic() - began)
-        tell("timing kernels", min(1.0, (time.monotonic() - start) / seconds))
-    return rounds
+    warm_up = []
+    for index in range(len(visitor.networks)):
+        warm_up.append(visitor(index, 1))
+        tell("warming up", (index + 1) / len(visitor.networks))
+    spare = (seconds - (time.monotonic() - start)) / _ROUNDS - sum(visit.took_s - visit.run_s for visit in warm_up)
+    share_s = spare / len(warm_up)
+    return tuple(int(np.clip(share_s / visit.run_s, _FEWEST_RUNS, _MOST_RUNS)) for visit in warm_up)
 
 
-def _visit(index: int, network: bytes, execution: Execution, device: DeviceSpec, runs: int) -> Visit:
-    start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="autoprune-") as folder:
-        session = Session(network, device, profile_to=Path(folder))
-        loaded = time.monotonic()
-        profiled = session.time(runs, warm_up=_WARM_UP_RUNS)
-        events = read_events(session.end_profiling()).values()
-    plain = session.time(runs, warm_up=1)
-    by_kernel: dict[Kernel, list[float]] = defaultdict(list)
-    for node in events:
-        by_kernel[execution.kernel(node)].append(
-            median_us(np.array(node.durations_us[_WARM_UP_RUNS:])[profiled.undisturbed])
-        )
-    return Visit(
-        network=index,
-        kernel_us={kernel: statistics.fmean(times) for kernel, times in by_kernel.items()},
-        sites={kernel: len(times) for kernel, times in by_kernel.items()},
-        network_ms=plain.median_ms,
-        runs=runs,
-        disturbed=(sum(profiled.disturbed) + sum(plain.disturbed)) / (2 * runs),
-        run_s=(statistics.fmean(profiled.ms) + statistics.fmean(plain.ms)) * 1e-3,
-        loading_s=loaded - start,
-    )
+def visit_rounds(
+    visitor: Visitor,
+    done: Sequence[Visit],
+    *,
+    runs: Sequence[int],
+    seconds: float,
+    seed: int,
+    settled: Callable[[Sequence[Visit]], tuple[int, int]],
+    tell: OnProgress,
+) -> Iterator[Visit]:
+    """Visit every network again and again, in turns, until all is `settled` or `seconds` are spent on visits.
 
-
-def _runs_a_visit(warm_up: Sequence[Visit], round_s: float) -> int:
-    """How often each network can be run in a round of `round_s` seconds, by what the warm-up round took."""
-    spare = round_s - sum(visit.loading_s for visit in warm_up)
-    return int(np.clip(spare / sum(visit.run_s for visit in warm_up), _FEWEST_RUNS, _MOST_RUNS))
+    Each round visits every network once, in an order that `seed` gives it, so that a drift of the
+    machine's speed falls on all networks alike. `done` are the visits of an earlier call that was
+    cut off: they count, and are not repeated. Two rounds are made in any case. `settled` says of how
+    many kernels how many have been measured well enough.
+    """
+    visits = list(done)
+    count = len(visitor.networks)
+    order = (int(k) for r in itertools.count() for k in np.random.default_rng((seed, r)).permutation(count))
+    spent = sum(visit.took_s for visit in visits)
+    check_at, note = _FEWEST_ROUNDS, "timing kernels"
+    for index in itertools.islice(order, len(visits), None):
+        rounds, inside = divmod(len(visits), count)
+        if not inside and rounds >= check_at:
+            well, of = settled(visits)
+            if well == of:
+                return
+            note, check_at = f"timing kernels, {of - well} of {of} need more", rounds + max(1, rounds // 2)
+        if rounds >= _FEWEST_ROUNDS and spent >= seconds:
+            return
+        visit = visitor(index, runs[index])
+        visits.append(visit)
+        spent += visit.took_s
+        tell(note, min(1.0, spent / max(seconds, spent)))
+        yield visit
 
 
 def time_in_turns(
     networks: Sequence[Callable[[], bytes] | Path],
-    device: DeviceSpec,
+    device: Device,
     *,
     rounds: int,
     runs: int,
@@ -118,10 +154,11 @@ def time_in_turns(
     """
     rng = np.random.default_rng(seed)
     times: list[list[float]] = [[] for _ in networks]
-    for done in range(rounds):
-        for k in rng.permutation(len(networks)):
-            network = networks[k]
-            session = Session(network if isinstance(network, Path) else network(), device)
-            times[k].append(session.time(runs, warm_up=_WARM_UP_RUNS).median_ms)
-        tell("timing networks in turns", (done + 1) / rounds)
+    with pinned(device):
+        for done in range(rounds):
+            for k in rng.permutation(len(networks)):
+                network = networks[k]
+                session = Session(network if isinstance(network, Path) else network(), device)
+                times[k].append(session.time(runs, warm_up=_WARM_UP_RUNS).median_ms)
+            tell("timing networks in turns", (done + 1) / rounds)
     return times

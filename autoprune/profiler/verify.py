@@ -2,64 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from autoprune.cost import FloatArray
+from autoprune.device import Device
 from autoprune.errors import BadInput
 from autoprune.profiler.averaging import summary
-from autoprune.profiler.family import Networks
+from autoprune.profiler.blueprint import Networks
 from autoprune.profiler.listening import OnProgress, silent
+from autoprune.profiler.observing import possible_policies
+from autoprune.profiler.pinning import pinned
 from autoprune.profiler.prediction import TimedPlan
-from autoprune.profiler.sampling import covering_policies, random_policies
-from autoprune.profiler.table import NoiseFloor, Verification, VerifiedNetwork
-from autoprune.profiler.timing import time_in_turns
-from autoprune.space import Policy
-from autoprune.spec import DeviceSpec
+from autoprune.profiler.reference import Reference
+from autoprune.profiler.sampling import random_policies
+from autoprune.profiler.session import Session
+from autoprune.profiler.table import LatencyTable, NoiseFloor, Verification, VerifiedNetwork
+from autoprune.space import Policy, SearchSpace
 
 _ROUNDS = 4
-_RUNS = 20
+_FEWEST_RUNS, _MOST_RUNS = 3, 20
+_VISIT_MS = 300.0  # slow networks are run less often
 _STREAM = 1  # random policies other than those that a profile with the same seed looked at
+_CLOSE = 0.05
 
 
 def verify(
     networks: Networks,
-    timed: TimedPlan,
+    table: LatencyTable,
     *,
-    device: DeviceSpec,
+    device: Device,
     count: int = 30,
     seed: int = 0,
-    runs: int = _RUNS,
     on_progress: OnProgress = silent,
 ) -> Verification:
-    """Compare predictions with the clock on `count` random policies, each measured twice, apart in time.
+    """Compare a table's predictions with the clock on `count` random policies, each measured twice, apart in time.
 
-    All are measured in turns (four rounds of `runs` runs), then all again: how far the two results
-    lie apart is the noise floor. The policies are none of those that the table's rows come from.
-    Raises `BadInput` where the space is too small for two unseen ones, `UnknownKernel` where the table lacks a row.
+    All are measured in turns (four rounds), then all again: how far the two results lie apart is
+    the noise floor. What changes meanwhile is divided out by the reference network, which is timed
+    all along; by how much the machine is slower or faster than when the table was made, by the dense
+    network, which is measured among the others: the result is the table's error alone, the change
+    is stated beside it. The policies are none of those that the table's rows come from. Raises
+    `BadInput` where the space is too small for two unseen ones or the table is of another network,
+    `UnknownKernel` where it lacks a row.
     """
-    policies = _unseen(timed, count, seed)
-    predicted = timed.latency_model()(np.array([policy.widths for policy in policies], dtype=np.int64))
-    makers = [partial(networks, policy) for policy in policies]
-    first = np.array(time_in_turns(makers, device, rounds=_ROUNDS, runs=runs, seed=seed, tell=on_progress))
-    second = np.array(time_in_turns(makers, device, rounds=_ROUNDS, runs=runs, seed=seed + 1, tell=on_progress))
-    return judge(policies, predicted, first, second)
-
-
-def _unseen(timed: TimedPlan, count: int, seed: int) -> list[Policy]:
-    covering = set(covering_policies(timed.space, seed))
-    drawn = [p for p in random_policies(timed.space, 2 * count, (seed, _STREAM)) if p not in covering][:count]
-    if len(drawn) < 2:
+    timed = TimedPlan.of(table, networks.blueprint.digest, networks.blueprint.space)
+    policies = unseen_policies(timed.space, count, seed)
+    if len(policies) < 2:
         raise BadInput(
-            f"{count} networks cannot be checked: the space offers {len(drawn)} beside those that were profiled"
+            f"{count} networks cannot be checked: the space offers {len(policies)} beside those that were profiled"
         )
-    return drawn
+    predicted = timed.latency()(np.array([policy.widths for policy in policies], dtype=np.int64))
+    runs = [int(np.clip(_VISIT_MS / ms, _FEWEST_RUNS, _MOST_RUNS)) for ms in predicted]
+    makers = [partial(networks, policy) for policy in (timed.space.dense(), *policies)]
+    with pinned(device):
+        times = _measure(makers, [max(runs), *runs], device, seed, on_progress)
+    anchor_ms = table.network(networks.blueprint.digest).anchor_ms
+    speed = float(np.median(times[0])) / anchor_ms
+    first, second = np.split(times[1:] / speed, 2, axis=1)
+    return judge(policies, predicted, first, second, speed=speed, interpolated=timed.coverage().interpolated)
 
 
-def judge(policies: Sequence[Policy], predicted_ms: FloatArray, first: FloatArray, second: FloatArray) -> Verification:
+def _measure(
+    makers: Sequence[Callable[[], bytes]],
+    runs: Sequence[int],
+    device: Device,
+    seed: int,
+    tell: OnProgress,
+) -> FloatArray:
+    """Times in ms [networks, rounds], all at the median speed of the rounds."""
+    rng, reference = np.random.default_rng(seed), Reference(device)
+    times = np.empty((len(makers), 2 * _ROUNDS))
+    speeds = np.empty(2 * _ROUNDS)
+    for turn in range(2 * _ROUNDS):
+        meanwhile = []
+        for k in rng.permutation(len(makers)):
+            meanwhile.append(reference.time_ms())
+            times[k, turn] = Session(makers[k](), device).time(runs[k], warm_up=1).median_ms
+        speeds[turn] = np.median(meanwhile)
+        tell("measuring unseen networks", (turn + 1) / (2 * _ROUNDS))
+    return np.asarray(times / speeds * np.median(speeds))
+
+
+def unseen_policies(space: SearchSpace, count: int, seed: int) -> list[Policy]:
+    """Up to `count` random policies that no profile of this space with the same seed looks at."""
+    seen = set(possible_policies(space, seed))
+    drawn = random_policies(space, count + len(seen), (seed, _STREAM))
+    return [policy for policy in drawn if policy not in seen][:count]
+
+
+def judge(
+    policies: Sequence[Policy],
+    predicted_ms: FloatArray,
+    first: FloatArray,
+    second: FloatArray,
+    *,
+    speed: float,
+    interpolated: float,
+) -> Verification:
     """The verification of predictions [n] against two measurements [n, rounds], all in ms."""
     both = [summary(np.concatenate(pair), first.shape[1] + second.shape[1]) for pair in zip(first, second, strict=True)]
     measured = np.array([m.median for m in both])
@@ -71,9 +113,12 @@ def judge(policies: Sequence[Policy], predicted_ms: FloatArray, first: FloatArra
         networks=len(policies),
         mape=float(np.mean(np.abs(error))),
         max_error=float(np.max(np.abs(error))),
-        within_5pct=float(np.mean(np.abs(error) <= 0.05)),
+        within_5pct=float(np.mean(np.abs(error) <= _CLOSE)),
         within_10pct=float(np.mean(np.abs(error) <= 0.10)),
+        within_noise=float(np.mean(np.abs(error) <= max(_CLOSE, float(np.max(np.abs(change)))))),
         rank_correlation=_rank_correlation(predicted_ms, measured),
+        interpolated=interpolated,
+        speed=speed,
         noise_floor=NoiseFloor(
             mape=float(np.mean(np.abs(change))),
             max_error=float(np.max(np.abs(change))),
@@ -98,4 +143,11 @@ def _rank_correlation(predicted: FloatArray, measured: FloatArray) -> float:
     """Spearman's rank correlation; 0 where one of the two is constant and it is not defined."""
     if np.ptp(predicted) == 0 or np.ptp(measured) == 0:
         return 0.0
-    return float(spearmanr(predicted, measured).statistic)
+    return float(np.corrcoef(_ranks(predicted), _ranks(measured))[0, 1])
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Ranks from 0, equal values sharing the mean of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return np.asarray((ends - (counts + 1) / 2)[inverse])

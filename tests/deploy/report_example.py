@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import random
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from autoprune.budget import Budget
-from autoprune.cost import CostModel, CountPlan, Extent, Kernel, Measurement, Volume
+from autoprune.cost import CostModel, CountPlan, Extent, Measurement, Volume
 from autoprune.deploy.report import BudgetLine, Report, SearchLine, Standing
-from autoprune.latency import KernelNode, LatencyModel
+from autoprune.kernel_sum import KernelSum, Term
 from autoprune.objective import Quality
 from autoprune.space import ChannelGroup, FrozenGroup, Policy, SearchSpace
 from autoprune.trial import Trial
@@ -28,14 +29,13 @@ def cost_model() -> CostModel:
     macs = tuple(Volume(f"layer{g}", 2 * 9 * 64 * 16, (inner[g],)) for g in range(3))
     params = tuple(Volume(f"layer{g}", 2 * 9 * 16, (inner[g],)) for g in range(3))
     tensors = tuple(Volume(f"layer{g}", 4 * 64, (inner[g],)) for g in range(3))
-    pixels = (Extent(1), Extent(8), Extent(8))
-    nodes = [KernelNode(f"layer{g}", "Conv", ((pixels[0], inner[g], *pixels[1:]),), ()) for g in range(3)]
-
-    def kernel_ms(kernel: Kernel) -> float:
-        return 1e-6 * 9 * 16 * 2 * math.prod(kernel.inputs[0])
-
+    terms = [Term(f"layer{g}", (g,), partial(_layer_ms, inner[g])) for g in range(3)]
     plan = CountPlan(macs, params, tensors, ((0,), (1,), (2,)))
-    return CostModel(SPACE, plan, LatencyModel(SPACE, nodes, kernel_ms, constant_ms=0.4))
+    return CostModel(SPACE, plan, KernelSum(SPACE, terms, constant=0.4))
+
+
+def _layer_ms(channels: Extent, units: Sequence[int]) -> float:
+    return 1e-6 * 9 * 16 * 2 * 64 * channels.at(units)
 
 
 def trial(number: int, policy: Policy, score: float) -> Trial:

@@ -67,7 +67,7 @@ def test_the_json_has_exactly_the_documented_keys() -> None:
     network = {"score", "score_ci95", "macs", "params", "latency_ms", "energy_mj"}
     assert list(document) == [
         *("schema", "model", "task", "metric", "device", "budgets"),
-        *("dense", "pruned", "finetuned", "search", "policy"),
+        *("dense", "pruned", "finetuned", "search", "table", "policy"),
     ]
     assert document["schema"] == "autoprune.report/1"
     assert document["budgets"] == [{"metric": "latency", "limit": 0.9, "relative": True}]

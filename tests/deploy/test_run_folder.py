@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoprune.deploy.run_folder import KeptGroup, PolicyFile, RunFolder, replacing, write_atomic
+from autoprune.deploy.run_folder import KeptGroup, PolicyFile, RunFolder
 from autoprune.errors import BadInput, CorruptFile
 from autoprune.space import ChannelGroup, Policy, SearchSpace
 from autoprune.spec import RunSpec
@@ -34,41 +34,6 @@ def spec(**changes: Any) -> RunSpec:
 
 def listing(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-@given(st.one_of(st.binary(), st.text()))
-def test_what_is_written_is_what_is_read(tmp_path_factory: pytest.TempPathFactory, content: bytes | str) -> None:
-    path = tmp_path_factory.mktemp("atomic") / "file"
-    try:
-        expected = content.encode() if isinstance(content, str) else content
-    except UnicodeEncodeError:
-        return
-    write_atomic(path, content)
-    assert listing(path.parent) == {"file": expected}
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_atomic(path, "old")
-
-    def write_half_and_fail() -> None:
-        with replacing(path) as temporary:
-            temporary.write_text("half")
-            raise RuntimeError("the disk is full")
-
-    with pytest.raises(RuntimeError, match="disk"):
-        write_half_and_fail()
-    assert listing(tmp_path) == {"file": b"old"}
-
-
-def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_atomic(path, "old")
-    with replacing(path) as temporary:
-        temporary.write_text("new")
-        assert temporary.parent == path.parent
-        assert path.read_text() == "old"
-    assert path.read_text() == "new"
 
 
 def test_a_new_folder_holds_its_spec(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,9 @@ from autoprune.deploy.run_folder import PolicyFile, RunFolder
 from autoprune.errors import BadInput, BudgetUnreachable, ForeignTable
 from autoprune.evaluation.digits import digits
 from autoprune.pipeline.subject import Network
-from autoprune.profiler.table import LatencyTable
 from autoprune.searchers.ledger import Ledger
 from autoprune.spec import ModelSpec, RunSpec, TaskSpec
+from autoprune.tables.reading import read_table
 from autoprune.training import fit
 
 
@@ -131,9 +132,9 @@ def test_a_latency_budget_is_kept_when_measured_and_its_table_is_the_devices(tmp
     assert report.pruned.latency_ms.predicted is not None
     assert report.dense.latency_ms.predicted is not None
     assert report.pruned.latency_ms.predicted <= 0.9 * report.dense.latency_ms.predicted + 1e-9
-    table = LatencyTable.load(tmp_path / "run" / "table.json")
-    elsewhere = table.model_copy(update={"fingerprint": table.fingerprint.model_copy(update={"cpu": "another"})})
-    elsewhere.save(tmp_path / "foreign.json")
+    table = read_table(tmp_path / "run" / "table.json")
+    elsewhere = dataclasses.replace(table.fingerprint, cpu="another")
+    dataclasses.replace(table, fingerprint=elsewhere).save(tmp_path / "foreign.json")
     device = {"table": tmp_path / "foreign.json"}
     foreign = asked.model_copy(update={"device": asked.device.model_copy(update=device)})
     with pytest.raises(ForeignTable, match="--allow-foreign-table"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_networks import CPU, small_model
+from small_networks import CPU, small_network
 
 from autoprune.errors import AutopruneError
 from autoprune.profiler.events import median_us, read_events
@@ -18,7 +18,7 @@ TIMES = st.lists(st.floats(0.1, 1000), min_size=1, max_size=50)
 
 
 def test_reads_what_a_json_parser_reads(tmp_path: Path) -> None:
-    session = Session(small_model(12, 24).SerializeToString(), CPU, profile_to=tmp_path)
+    session = Session(small_network(12, 24), CPU, profile_to=tmp_path)
     session.time(4)
     profile = session.end_profiling()
     nodes = read_events(profile)

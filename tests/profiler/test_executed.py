@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 from onnx import helper
-from small_networks import CPU, SmallNetworks, small_model
+from small_networks import CPU, SmallNetworks, small_network
 
 from autoprune.profiler.events import read_events
 from autoprune.profiler.executed import label, observe
+from autoprune.profiler.protobuf import Node, read_nodes
 from autoprune.profiler.session import Session
 from autoprune.space import Policy
 
 
 def test_what_is_executed_is_fused_and_shaped_as_in_real_life() -> None:
-    kernels = observe(small_model(32, 48).SerializeToString(), CPU).kernels
+    kernels = observe(small_network(32, 48), CPU).kernels
     convolutions = [k for k in kernels if k.op.startswith("Conv")]
     assert len(convolutions) == 4
     assert not any(k.op == "Relu" for k in kernels)  # every one of them is part of a convolution
@@ -31,7 +32,7 @@ def test_places_keep_their_names_from_one_session_and_one_width_to_the_next() ->
 
 
 def test_a_later_profile_is_read_by_the_same_kernels(tmp_path: Path) -> None:
-    network = small_model(12, 24).SerializeToString()
+    network = small_network(12, 24)
     execution = observe(network, CPU)
     session = Session(network, CPU, profile_to=tmp_path)
     session.time(1)
@@ -51,9 +52,15 @@ def test_a_later_profile_is_read_by_the_same_kernels(tmp_path: Path) -> None:
     ],
 )
 def test_a_label_says_what_shapes_do_not(op: str, attributes: dict[str, Any], written: str) -> None:
-    assert label(helper.make_node(op, ["x"], ["y"], **attributes)) == written
+    assert label(node(op, **attributes)) == written
 
 
 def test_a_label_says_the_layout() -> None:
-    node = helper.make_node("Conv", ["x"], ["y"], domain="com.microsoft.nchwc", activation="Relu")
-    assert label(node) == "Conv.nchwc[activation=Relu]"
+    assert label(node("Conv", domain="com.microsoft.nchwc", activation="Relu")) == "Conv.nchwc[activation=Relu]"
+
+
+def node(op: str, **attributes: Any) -> Node:
+    """One operator, written by the onnx package and read by the profiler."""
+    graph = helper.make_graph([helper.make_node(op, ["x"], ["y"], **attributes)], "one", [], [])
+    [only] = read_nodes(bytes(helper.make_model(graph).SerializeToString()))
+    return only

@@ -4,23 +4,24 @@ import functools
 
 import numpy as np
 import pytest
-from small_networks import CPU, SmallNetworks, small_space
+from small_networks import CPU, SmallNetworks, small_blueprint
 
 from autoprune.cost import Extent, Kernel
+from autoprune.profiler.blueprint import units_of
 from autoprune.profiler.executed import Execution, Site, observe
-from autoprune.profiler.family import units_of
+from autoprune.profiler.extents import Axis
 from autoprune.profiler.listening import silent
-from autoprune.profiler.observing import Observed, observe_more, observe_plan, predicts
+from autoprune.profiler.observing import Observed, observe_more, observe_plan, possible_policies, predicts
 from autoprune.profiler.plan import Ambiguous, KernelPlan, PlannedSite, make_plan
 from autoprune.space import Policy
 
-SPACE = small_space()
-CANDIDATES = SmallNetworks().candidates
+SPACE = small_blueprint().space
+CANDIDATES = small_blueprint().candidates
 
 
 @functools.cache
 def observed() -> Observed:
-    return observe_plan(SmallNetworks(), SPACE, CPU, seed=0, tell=silent)
+    return observe_plan(SmallNetworks(), CPU, seed=0, tell=silent)
 
 
 def execution(*kernels: tuple[str, Kernel]) -> Execution:
@@ -57,15 +58,27 @@ def test_what_was_seen_is_kept_with_the_plan() -> None:
 def test_no_more_is_looked_at_where_kernels_depend_on_one_group() -> None:
     one_group = [site for site in observed().plan.sites if len(site.groups()) < 2]
     alone = Observed(observed().policies, observed().executions, KernelPlan(tuple(one_group)))
-    assert observe_more(alone, SmallNetworks(), SPACE, CPU, seed=0, tell=silent) is alone
+    assert observe_more(alone, SmallNetworks(), CPU, seed=0, tell=silent) is alone
 
 
-def test_the_digest_names_the_network_and_not_the_widths_on_offer() -> None:
-    dense = units_of(SPACE, SPACE.dense())
+def test_the_plan_is_the_network_s_and_not_that_of_the_widths_on_offer() -> None:
     narrower = SPACE.with_widths([(8, 16, 32), (16, 48)])
-    again = observe_plan(SmallNetworks(narrower), narrower, CPU, seed=1, tell=silent).plan
-    assert observed().plan.digest(dense) == again.digest(dense)
-    assert observed().plan.digest(dense) != observed().plan.digest([32, 32])
+    again = observe_plan(SmallNetworks(narrower), CPU, seed=1, tell=silent).plan
+    for policy in (SPACE.dense(), Policy((8, 16)), Policy((16, 48))):
+        units = units_of(SPACE, policy)
+        assert observed().plan.kernels(units) == again.kernels(units)
+
+
+def test_whatever_a_profile_looks_at_was_possible() -> None:
+    possible = possible_policies(SPACE, 0)
+    assert len(set(possible)) == len(possible)
+    assert set(observed().policies) <= set(possible)
+    pairs = KernelPlan((PlannedSite("two", "Add", ((Axis(CANDIDATES[0]),), (Axis(CANDIDATES[1]),)), ()),))
+    more = observe_more(
+        Observed(observed().policies, observed().executions, pairs), SmallNetworks(), CPU, seed=0, tell=silent
+    )
+    assert set(observed().policies) < set(more.policies) <= set(possible)
+    assert len(more.policies) == len(more.executions) == len(set(more.policies))
 
 
 def test_a_place_that_comes_and_goes_follows_its_width() -> None:
@@ -95,7 +108,7 @@ def test_what_follows_no_rule_is_named_and_left_out() -> None:
     units = np.array([[4, 9], [8, 7], [16, 5], [32, 3]])
     seen = [execution(("odd", relu(n)), ("plain", relu(3))) for n in (7, 3, 8, 1)]
     plan = make_plan(seen, units, CANDIDATES)
-    assert plan.unexplained == {("odd", "Relu")}
+    assert plan.unexplained == (("odd", "Relu"),)
     assert [site.name for site in plan.sites] == ["plain"]
 
 
@@ -117,4 +130,7 @@ def test_a_site_knows_which_lengths_the_policy_changes() -> None:
     assert isinstance(site, PlannedSite)
     assert site.varying() == ((0, 1), (1, 0), (1, 1), (2, 1))
     assert site.groups() == (0, 1)
-    assert site.node().inputs == ((Extent(0, ((0, 1),)), Extent(0, ((1, 1),))),)
+    first, second = Axis(Extent(0, ((0, 1),))), Axis(Extent(0, ((1, 1),)))
+    assert site.inputs == ((1, first, 7, 7), (second, first, 3, 3))
+    assert site.outputs == ((1, second, 7, 7),)
+    assert site.kernel([12, 24]) == Kernel("Conv", ((1, 12, 7, 7), (24, 12, 3, 3)), ((1, 24, 7, 7),))

@@ -6,41 +6,48 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from small_networks import CPU, SmallNetworks, small_space
+from small_networks import CPU, Alone, SmallNetworks, small_space
 
-from autoprune.errors import BadInput, ForeignTable
-from autoprune.profiler.fingerprint import DeviceFingerprint
-from autoprune.profiler.profile import profile, timed_plan
-from autoprune.profiler.table import LatencyTable, Verification
-from autoprune.profiler.verify import judge, verify
-from autoprune.space import ChannelGroup, Policy, SearchSpace
-from autoprune.spec import DeviceSpec
+from autoprune.device import Device
+from autoprune.errors import BadInput
+from autoprune.profiler.fingerprint import Fingerprint
+from autoprune.profiler.prediction import TimedPlan
+from autoprune.profiler.profile import profile
+from autoprune.profiler.table import LatencyTable
+from autoprune.space import SearchSpace
+from autoprune.tables.reading import read_table
 
 SPACE = small_space()
+DIGEST = SmallNetworks().blueprint.digest
 
 
 @functools.cache
 def table() -> LatencyTable:
-    return profile(SmallNetworks(), SPACE, device=CPU, seconds=0.5, seed=3, name="small")
+    return profile(SmallNetworks(), device=CPU, seconds=0.5, seed=3)
 
 
 def test_a_table_says_what_was_measured_where_and_how_it_adds_up() -> None:
-    [fit] = table().networks.values()
-    assert table().fingerprint == DeviceFingerprint.here(CPU)
-    assert fit.name == "small"
-    assert fit.networks >= 10
-    assert fit.unexplained == 0
+    [found] = table().networks.values()
+    assert table().fingerprint == Fingerprint.here(CPU)
+    assert found.name == "small"
+    assert found.input_shape == (1, 3, 16, 16)
+    assert [(g.name, g.width, g.widths) for g in found.groups] == [(g.name, g.width, g.widths) for g in SPACE.groups]
+    assert found.networks >= 10
+    assert found.unexplained == 0
     assert all(row.ms > 0 and row.visits >= 2 for row in table().rows)
+    assert all(row.runs >= 2 * row.visits for row in table().rows)
+    assert table().reference.median > 0
+    assert table().reference.runs >= 2 * found.networks  # it is timed before every visit
 
 
 def test_every_policy_on_offer_has_a_latency(tmp_path: Path) -> None:
     path = tmp_path / "table.json"
     table().save(path)
-    timed = timed_plan(SmallNetworks(), SPACE, LatencyTable.load(path), device=CPU)
+    timed = TimedPlan.of(read_table(path), DIGEST, SPACE)
     widths = np.array([(a, b) for a in SPACE.groups[0].widths for b in SPACE.groups[1].widths])
-    latency = timed.latency_model()(widths)
+    latency = timed.latency()(widths)
     sums = np.array([timed.kernel_sum_ms(units) for units in widths.tolist()])
-    np.testing.assert_allclose(latency, timed.constant_ms + timed.scale * sums)
+    np.testing.assert_allclose(latency, timed.composition(sums))
     assert (sums > 0).all()
     assert timed.coverage().unknown == 0
 
@@ -49,39 +56,48 @@ def test_the_same_seed_looks_at_the_same_networks() -> None:
     asked = []
     for _ in range(2):
         made = SmallNetworks()
-        profile(made, SPACE, device=CPU, seconds=0.1, seed=5)
+        profile(made, device=CPU, seconds=0.1, seed=5)
         asked.append(list(dict.fromkeys(made.asked)))
     assert asked[0] == asked[1]
 
 
 def test_a_network_without_groups_can_be_profiled() -> None:
-    alone = SearchSpace(())
-
-    class Alone:
-        candidates = ()
-
-        def __call__(self, policy: Policy) -> bytes:
-            assert policy == Policy(())
-            return SmallNetworks()(Policy((32, 48)))
-
-    measured = profile(Alone(), alone, device=CPU, seconds=0.1)
-    timed = timed_plan(Alone(), alone, measured, device=CPU)
-    assert timed.latency_model()(np.zeros((1, 0), dtype=np.int64))[0] > 0
-    with pytest.raises(BadInput, match="cannot be checked"):
-        verify(Alone(), timed, device=CPU, count=5)
+    measured = profile(Alone(), device=CPU, seconds=0.1)
+    timed = TimedPlan.of(measured, Alone.blueprint.digest, SearchSpace(()))
+    assert timed.latency()(np.zeros((1, 0), dtype=np.int64))[0] > 0
 
 
-def test_a_foreign_table_is_refused_unless_allowed() -> None:
-    foreign = table().model_copy(update={"fingerprint": table().fingerprint.model_copy(update={"cpu": "Another"})})
-    with pytest.raises(ForeignTable, match="cpu Another against"):
-        timed_plan(SmallNetworks(), SPACE, foreign, device=CPU)
-    timed_plan(SmallNetworks(), SPACE, foreign, device=DeviceSpec(allow_foreign_table=True))
+def test_a_table_is_kept_before_the_journal_is_forgotten(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    kept: list[tuple[LatencyTable, bool]] = []
+    made = profile(
+        Alone(),
+        device=CPU,
+        seconds=0.1,
+        journal=journal,
+        keep=lambda table: kept.append((table, journal.is_file())),
+    )
+    assert kept == [(made, True)]
+    assert not journal.exists()
 
 
-def test_a_table_of_other_networks_is_refused() -> None:
-    narrower = SearchSpace((ChannelGroup("inner", 16, (8, 16), ("inner",)), SPACE.groups[1]))
-    with pytest.raises(BadInput, match="does not hold this network"):
-        timed_plan(SmallNetworks(narrower), narrower, table(), device=CPU)
+def test_what_is_measured_is_still_there_when_it_cannot_be_kept(tmp_path: Path) -> None:
+    def fail(_: LatencyTable) -> None:
+        raise BadInput("the disk is full")
+
+    journal = tmp_path / "journal"
+    with pytest.raises(BadInput, match="disk"):
+        profile(Alone(), device=CPU, seconds=0.1, journal=journal, keep=fail)
+    assert len(journal.read_text().splitlines()) >= 3
+
+
+def test_progress_is_told_with_shares_between_none_and_all() -> None:
+    told: list[tuple[str, float]] = []
+    profile(Alone(), device=CPU, seconds=0.1, on_progress=lambda message, done: told.append((message, done)))
+    assert all(0 <= done <= 1 for _, done in told)
+    notes = [message for message, _ in told]
+    assert any(note.startswith("reading what the runtime executes") for note in notes)
+    assert any(note.startswith("timing kernels") for note in notes)
 
 
 def test_a_provider_that_is_not_there_is_refused_before_anything_is_run() -> None:
@@ -89,45 +105,5 @@ def test_a_provider_that_is_not_there_is_refused_before_anything_is_run() -> Non
         pytest.skip("this ONNX Runtime has CUDA")
     made = SmallNetworks()
     with pytest.raises(BadInput, match="provider cuda"):
-        profile(made, SPACE, device=DeviceSpec(provider="cuda"), seconds=1)
+        profile(made, device=Device("cuda"), seconds=1)
     assert made.asked == []
-
-
-def test_a_table_is_checked_on_networks_it_was_not_made_from() -> None:
-    made = SmallNetworks()
-    timed = timed_plan(made, SPACE, table(), device=CPU, seed=3)
-    made.asked.clear()
-    found = verify(made, timed, device=CPU, count=4, seed=3, runs=2)
-    assert found.networks == len(found.rows) == 4
-    assert {Policy(row.widths) for row in found.rows} == set(made.asked)
-    for row in found.rows:
-        assert row.error == pytest.approx((row.predicted_ms - row.measured_ms) / row.measured_ms, abs=1e-2)
-    assert set(found.model_dump(mode="json")) == {
-        *("networks", "mape", "max_error", "within_5pct", "within_10pct", "rank_correlation", "noise_floor", "rows"),
-    }
-
-
-def judged(predicted: list[float], first: list[float], second: list[float]) -> Verification:
-    policies = [Policy((n + 1,)) for n in range(len(predicted))]
-    return judge(policies, np.array(predicted), np.array(first)[:, None], np.array(second)[:, None])
-
-
-def test_errors_are_fractions_of_what_was_measured() -> None:
-    found = judged([1.0, 2.16, 2.76], first=[1.0, 2.0, 3.0], second=[1.0, 2.0, 3.0])
-    assert found.mape == pytest.approx((0 + 0.08 + 0.08) / 3)
-    assert found.max_error == pytest.approx(0.08)
-    assert found.within_5pct == pytest.approx(1 / 3)
-    assert found.within_10pct == pytest.approx(1.0)
-    assert found.rank_correlation == pytest.approx(1.0)
-    assert found.noise_floor.mape == 0
-
-
-def test_the_noise_floor_is_what_two_measurements_differ_by() -> None:
-    found = judged([1.0, 2.0], first=[0.9, 1.9], second=[1.1, 2.1])
-    assert found.noise_floor.mape == pytest.approx((0.2 + 0.1) / 2)
-    assert found.noise_floor.max_error == pytest.approx(0.2)
-    assert found.noise_floor.drift == pytest.approx(0.15)
-
-
-def test_ranks_of_equal_times_are_not_correlated() -> None:
-    assert judged([1.0, 1.0], first=[1.0, 2.0], second=[1.0, 2.0]).rank_correlation == 0

@@ -6,13 +6,13 @@ import numpy as np
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
-from small_networks import CPU, small_model
+from small_networks import CPU, small_network
 
+from autoprune.device import Device
 from autoprune.errors import BadInput
 from autoprune.profiler.session import Runs, Session
-from autoprune.spec import DeviceSpec
 
-NETWORK = small_model(16, 32).SerializeToString()
+NETWORK = small_network(16, 32)
 
 
 def double(shape: list[int | str], kind: int = TensorProto.FLOAT) -> bytes:
@@ -44,8 +44,8 @@ def test_the_seed_makes_the_inputs_and_none_of_them_is_odd() -> None:
 
 
 def test_a_free_first_axis_is_the_batch() -> None:
-    assert Session(double(["n", 3]), DeviceSpec(batch=5)).inputs["x"].shape == (5, 3)
-    assert Session(double([2, 3]), DeviceSpec(batch=5)).inputs["x"].shape == (2, 3)
+    assert Session(double(["n", 3]), CPU, batch=5).inputs["x"].shape == (5, 3)
+    assert Session(double([2, 3]), CPU, batch=5).inputs["x"].shape == (2, 3)
 
 
 def test_another_free_axis_is_refused() -> None:
@@ -61,7 +61,7 @@ def test_a_provider_that_is_not_installed_is_refused_and_never_replaced() -> Non
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
     with pytest.raises(BadInput, match=r"provider cuda is not in this ONNX Runtime .* which has cpu"):
-        Session(NETWORK, DeviceSpec(provider="cuda"))
+        Session(NETWORK, Device("cuda"))
 
 
 def test_what_is_no_network_is_refused_by_name(tmp_path: Path) -> None:

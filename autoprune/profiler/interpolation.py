@@ -1,4 +1,4 @@
-"""Times of kernels that were not measured, and of what runs between kernels, by least squares; free of torch."""
+"""Times of kernels that were not measured themselves, from rows that are like them; free of torch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from autoprune.cost import FloatArray, Kernel, Measurement
 from autoprune.errors import UnknownKernel
+from autoprune.profiler.averaging import standard_error
+from autoprune.profiler.least_squares import nonnegative
 
 Varying = tuple[tuple[int, int], ...]
 Template = tuple[str, tuple[tuple[int | None, ...], ...]]
@@ -22,17 +23,16 @@ IntTable = NDArray[np.int64]
 _FEWEST_ROWS = 6
 _MOST_COLUMNS = 3
 _FOLDS = 10
-# Of a median of n normal values, times sqrt(n), per half interquartile range: sqrt(pi / 2) / 0.6745.
-_STANDARD_ERROR = 1.858
+_ALIGNED = 16  # the widest vectors: 16 floats
 
 
 @dataclass(frozen=True, slots=True)
 class KernelTime:
-    """Time of one kernel in ms, its standard error, and whether it was measured or fitted from rows like it."""
+    """Time of one kernel in ms, its standard error, and whether it has a row or lies between rows like it."""
 
     ms: float
     error_ms: float
-    source: Literal["measured", "fitted"]
+    source: Literal["measured", "interpolated"]
 
 
 class KernelTimes:
@@ -49,8 +49,11 @@ class KernelTimes:
     def __call__(self, kernel: Kernel, varying: Varying) -> KernelTime:
         """The time of `kernel`, whose axes `varying` (tensor, axis) are those that a policy changes.
 
-        Fitted where it has no row but lies between at least six rows of its family: the same
-        operator, equal in all other axes. Raises `UnknownKernel` elsewhere.
+        Interpolated where it has no row but at least six of its family have one: the same operator,
+        equal in all other axes. Each of its lengths must have been measured, with other partners;
+        or, where lengths are sums of many groups, lie between measured ones of which some stand on
+        the same kind of stair (divisible by the same power of 2 up to 16). Raises `UnknownKernel`
+        elsewhere.
         """
         known = self._known.get((kernel, varying))
         if known is None:
@@ -60,7 +63,7 @@ class KernelTimes:
     def _find(self, kernel: Kernel, varying: Varying) -> KernelTime:
         row = self._rows.get(kernel)
         if row is not None:
-            return KernelTime(row.median, _STANDARD_ERROR * row.spread / math.sqrt(row.runs), "measured")
+            return KernelTime(row.median, standard_error(row), "measured")
         family = self._family(kernel, varying) if varying else None
         fitted = family(_lengths(kernel, varying)) if family else None
         if fitted is None:
@@ -131,20 +134,26 @@ class _Family:
 
     columns: tuple[int, ...]  # of the varying lengths, those that are distinct
     same_as: tuple[int, ...]  # for each varying length, the distinct one that it equals
-    low: IntTable
-    high: IntTable
+    seen: tuple[frozenset[int], ...]  # the measured values of each distinct length
     form: _Form
     weights: FloatArray
     error: float  # root mean square of held-out rows, relative
 
     def __call__(self, lengths: IntTable) -> KernelTime | None:
-        """The time at the varying `lengths`; None outside of what was measured."""
+        """The time at the varying `lengths`; None off the stairs that were measured."""
         distinct = lengths[list(self.columns)]
-        inside = (distinct >= self.low).all() and (distinct <= self.high).all()
-        if not inside or (lengths != distinct[list(self.same_as)]).any():
+        known = all(_on_known_stair(int(n), seen) for n, seen in zip(distinct, self.seen, strict=True))
+        if not known or (lengths != distinct[list(self.same_as)]).any():
             return None
         ms = float((self.form.features(distinct[None]) @ self.weights)[0])
-        return KernelTime(ms, self.error * ms, "fitted") if ms > 0 else None
+        return KernelTime(ms, self.error * ms, "interpolated") if ms > 0 else None
+
+
+def _on_known_stair(length: int, seen: frozenset[int]) -> bool:
+    if length in seen:
+        return True
+    alike = any(math.gcd(length, _ALIGNED) == math.gcd(other, _ALIGNED) for other in seen)
+    return alike and min(seen) <= length <= max(seen)
 
 
 def _fit_family(members: Sequence[Kernel], varying: Varying, rows: Mapping[Kernel, Measurement]) -> _Family | None:
@@ -157,9 +166,9 @@ def _fit_family(members: Sequence[Kernel], varying: Varying, rows: Mapping[Kerne
     distinct = table[:, columns]
     times = np.array([rows[kernel].median for kernel in members])
     form, error = _best_form(distinct, times)
-    low, high = distinct.min(axis=0), distinct.max(axis=0)
+    seen = tuple(frozenset(column.tolist()) for column in distinct.T)
     weights = _weights(form.features(distinct), times)
-    return _Family(tuple(columns), tuple(same_as), low, high, form, weights, error)
+    return _Family(tuple(columns), tuple(same_as), seen, form, weights, error)
 
 
 def _best_form(lengths: IntTable, times: FloatArray) -> tuple[_Form, float]:
@@ -195,7 +204,7 @@ def _distinct_columns(table: IntTable) -> tuple[list[int], list[int]]:
 def _weights(features: FloatArray, times: FloatArray) -> FloatArray:
     """Non-negative weights that give the least squares of relative errors (Lawson and Hanson, 1974)."""
     scale = np.maximum(features.max(axis=0), 1.0)
-    weights, _ = nnls(features / scale / times[:, None], np.ones(len(times)))
+    weights = nonnegative(features / scale / times[:, None], np.ones(len(times)))
     return np.asarray(weights / scale)
 
 

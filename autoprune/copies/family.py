@@ -1,4 +1,4 @@
-"""All pruned copies of one network as ONNX files, made from a single export; free of torch.
+"""All pruned copies of one network as ONNX files, made from a few exports; free of torch.
 
 An export by torch takes seconds, and a table needs dozens of networks. They differ only in the
 lengths of their axes and in the integers that name lengths (a reshape's target, a pad's width),
@@ -7,38 +7,27 @@ all affine functions of the policy. A family holds the dense export and these fu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+import math
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
 from autoprune.cost import Extent
 from autoprune.errors import AutopruneError
-from autoprune.profiler.extents import Units, explanations
-from autoprune.space import Policy, SearchSpace
+from autoprune.profiler.blueprint import Blueprint, units_of
+from autoprune.profiler.extents import Axis, Units, explanations
+from autoprune.profiler.protobuf import FLOATS
+from autoprune.profiler.skeleton import Skeleton, Weight
+from autoprune.space import Policy
 
 # Longer integer tensors are indices, not lengths.
 _MOST_INTEGERS = 64
+# Fewer floats than this are a constant of the network, not weights.
+_MOST_CONSTANTS = 8
 _INTEGER_TYPES = frozenset({TensorProto.INT64, TensorProto.INT32})
-
-
-class Networks(Protocol):
-    """Pruned copies of one network: `networks(policy)` is the ONNX file, in bytes, of one of them.
-
-    `candidates` are the extents that lengths inside it may be functions of.
-    """
-
-    @property
-    def candidates(self) -> Sequence[Extent]:
-        """Extents of the network's axes."""
-        ...
-
-    def __call__(self, policy: Policy) -> bytes:
-        """The network of `policy` as a serialised ONNX model; raises `BadInput` for an illegal policy."""
-        ...
 
 
 class NotAFamily(AutopruneError):
@@ -47,49 +36,38 @@ class NotAFamily(AutopruneError):
 
 @dataclass(frozen=True)
 class NetworkFamily:
-    """The pruned copies of one network: `family(policy)` is the ONNX file, in bytes, of one of them.
+    """The pruned copies of one network, their lengths computed by `rules` from the dense one.
 
-    `candidates` are the distinct extents of the network's axes. Weights are corners of the dense
-    ones: a time does not depend on their values.
+    `dense` is the dense network without its `weights`; a rule gives one length or integer, by its key.
     """
 
-    space: SearchSpace
-    candidates: tuple[Extent, ...]
+    blueprint: Blueprint
     dense: ModelProto
-    weights: Mapping[str, NDArray[Any]]
+    weights: Mapping[str, Weight]
     rules: Mapping[str, Extent]
 
     def __call__(self, policy: Policy) -> bytes:
         """The network of `policy` as a serialised ONNX model; raises `BadInput` for an illegal policy."""
-        return bytes(self.model(policy).SerializeToString())
+        return self.skeleton(policy).filled()
 
-    def model(self, policy: Policy) -> ModelProto:
-        """The network of `policy`."""
-        self.space.check(policy)
-        units = units_of(self.space, policy)
+    def skeleton(self, policy: Policy) -> Skeleton:
+        """The network of `policy` without its weights; raises `BadInput` for an illegal policy."""
+        self.blueprint.space.check(policy)
+        units = units_of(self.blueprint.space, policy)
         model = ModelProto()
         model.CopyFrom(self.dense)
         for place in _places(model.graph):
             if place.key in self.rules:
                 place.write(self.rules[place.key].at(units))
-        model.graph.initializer.extend(self._weight(name, units) for name in self.weights)
-        return model
+        weights = tuple(replace(weight, shape=self._shape(weight, units)) for weight in self.weights.values())
+        return Skeleton(bytes(model.SerializeToString()), weights)
 
-    def _weight(self, name: str, units: Sequence[int]) -> TensorProto:
-        weight = self.weights[name]
-        rules = (self.rules.get(f"{name}.shape[{axis}]") for axis in range(weight.ndim))
-        corner = tuple(slice(rule.at(units) if rule else None) for rule in rules)
-        return numpy_helper.from_array(weight[corner].copy(), name)
+    def _shape(self, weight: Weight, units: Sequence[int]) -> tuple[int, ...]:
+        rules = (self.rules.get(f"{weight.name}.shape[{axis}]") for axis in range(len(weight.shape)))
+        return tuple(n if rule is None else rule.at(units) for rule, n in zip(rules, weight.shape, strict=True))
 
 
-def units_of(space: SearchSpace, policy: Policy) -> list[int]:
-    """Kept units a group of `policy`."""
-    return [width // group.unit for width, group in zip(policy.widths, space.groups, strict=True)]
-
-
-def make_family(
-    space: SearchSpace, candidates: Sequence[Extent], policies: Sequence[Policy], exports: Sequence[ModelProto]
-) -> NetworkFamily:
+def make_family(blueprint: Blueprint, policies: Sequence[Policy], exports: Sequence[ModelProto]) -> NetworkFamily:
     """Find the functions behind `exports`, one export a policy; the first policy is the dense one.
 
     The last export is held out: it is only compared with the network that the functions give.
@@ -101,17 +79,26 @@ def make_family(
     for model, found in zip(models[1:], integers[1:], strict=True):
         if _structure(model) != structure or found.keys() != integers[0].keys():
             raise NotAFamily("the exporter writes other operators for other widths")
-    units = np.array([units_of(space, policy) for policy in policies], dtype=np.int64)
+    units = np.array([units_of(blueprint.space, policy) for policy in policies], dtype=np.int64)
     observed = {key: [found[key] for found in integers] for key in integers[0]}
+    candidates = blueprint.candidates
     rules = {key: _rule(key, values, units, candidates) for key, values in observed.items() if len(set(values)) > 1}
-    family = NetworkFamily(space, tuple(candidates), *_split(models[0]), rules)
-    _compare(family.model(policies[-1]), structure, integers[-1])
+    cut = {key.rpartition(".shape[")[0] for key in rules if ".shape[" in key}
+    family = NetworkFamily(blueprint, *_split(models[0], cut), rules)
+    _compare(family.skeleton(policies[-1]), structure, integers[-1])
     return family
 
 
+def skeleton_of(export: ModelProto) -> Skeleton:
+    """An exported network without its weights."""
+    rest, weights = _split(_stripped(export), set())
+    return Skeleton(bytes(rest.SerializeToString()), tuple(weights.values()))
+
+
 def _rule(key: str, values: Sequence[int], units: Units, candidates: Sequence[Extent]) -> Extent:
-    found = [a for a in explanations(values[:-1], units[:-1], candidates) if a.block == 1]
-    extents = [axis.extent for axis in found if axis.extent.at(units[-1].tolist()) == values[-1]]
+    found = explanations(values[:-1], units[:-1], candidates)
+    extents = [a.extent for a in found if isinstance(a, Axis) and a.block == 1]
+    extents = [extent for extent in extents if extent.at(units[-1].tolist()) == values[-1]]
     if not extents:
         raise NotAFamily(f"no affine function of the widths gives {key} = {values}")
     if len(extents) > 1:
@@ -119,7 +106,11 @@ def _rule(key: str, values: Sequence[int], units: Units, candidates: Sequence[Ex
     return extents[0]
 
 
-def _compare(model: ModelProto, structure: object, integers: Mapping[str, int]) -> None:
+def _compare(skeleton: Skeleton, structure: object, integers: Mapping[str, int]) -> None:
+    model = ModelProto.FromString(skeleton.model)
+    model.graph.initializer.extend(
+        TensorProto(name=weight.name, data_type=weight.kind, dims=weight.shape) for weight in skeleton.weights
+    )
     if _structure(model) != structure or _integers(model) != integers:
         raise NotAFamily("the network made for a held-out policy is not the one that the exporter writes for it")
 
@@ -147,12 +138,19 @@ def _stripped(model: ModelProto) -> ModelProto:
     return bare
 
 
-def _split(model: ModelProto) -> tuple[ModelProto, dict[str, NDArray[Any]]]:
-    """`model` without its weights, and the weights; lengths held in small integer tensors stay."""
-    weights = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer if not _names_lengths(i)}
+def _split(model: ModelProto, cut: Container[str]) -> tuple[ModelProto, dict[str, Weight]]:
+    """`model` without its weights, and the weights; `cut` names those whose shape depends on the policy.
+
+    Integers stay, and so do the few floats of a constant (a bound of a clip, a scale).
+    """
+    weights = {
+        i.name: Weight(i.name, i.data_type, tuple(i.dims))
+        for i in model.graph.initializer
+        if i.data_type in FLOATS and (i.name in cut or math.prod(i.dims) > _MOST_CONSTANTS)
+    }
     rest = ModelProto()
     rest.CopyFrom(model)
-    kept = [i for i in rest.graph.initializer if _names_lengths(i)]
+    kept = [i for i in rest.graph.initializer if i.name not in weights]
     rest.graph.ClearField("initializer")
     for initializer in kept:
         rest.graph.initializer.append(numpy_helper.from_array(numpy_helper.to_array(initializer), initializer.name))

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 
 import pytest
 from table_example import digest, example_fingerprint, example_table
 
 from autoprune.errors import CorruptFile
-from autoprune.profiler.tables import find_table, find_tables
+from autoprune.tables.installed import find_table, find_tables
 
 
 def test_finds_the_tables_of_every_device(tmp_path: Path) -> None:
@@ -27,13 +26,13 @@ def test_only_a_table_of_exactly_this_device_will_do(tmp_path: Path) -> None:
 
 def test_the_newest_is_taken_and_must_hold_the_network(tmp_path: Path) -> None:
     example_table().save(tmp_path / "d" / "old.json")
-    example_table(networks={}, day=datetime.date(2030, 1, 1)).save(tmp_path / "d" / "new.json")
+    example_table(networks={}, day="2030-01-01").save(tmp_path / "d" / "new.json")
     newest = find_table(example_fingerprint(), root=tmp_path)
     holding = find_table(example_fingerprint(), digest(), root=tmp_path)
     assert newest is not None
-    assert newest.created.year == 2030
+    assert newest.created == "2030-01-01"
     assert holding is not None
-    assert holding.created.year == 2026
+    assert holding.created == "2026-01-01"
 
 
 def test_a_table_that_cannot_be_trusted_is_named(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from autoprune.cost import Extent
-from autoprune.profiler.family import units_of
+from autoprune.device import Device
+from autoprune.profiler.blueprint import Blueprint, units_of
 from autoprune.space import ChannelGroup, Policy, SearchSpace
-from autoprune.spec import DeviceSpec
 
-CPU = DeviceSpec()
+CPU = Device()
 CLASSES = 10
 SIZE = 16  # pixels a side
+SHAPE = (1, 3, SIZE, SIZE)
 
 
 def small_space() -> SearchSpace:
@@ -22,17 +23,37 @@ def small_space() -> SearchSpace:
     return SearchSpace((inner, last))
 
 
+def small_blueprint(space: SearchSpace | None = None, digest: str = "5" * 16) -> Blueprint:
+    """The small network, with the widths that `space` offers."""
+    candidates = (Extent(0, ((0, 1),)), Extent(0, ((1, 1),)))
+    return Blueprint("small", digest, SHAPE, space or small_space(), candidates)
+
+
 class SmallNetworks:
     """Maps images (1, 3, 16, 16) to logits (1, 10): stem, residual block, pool, convolution, flatten, linear."""
 
     def __init__(self, space: SearchSpace | None = None) -> None:
-        self.space = space or small_space()
-        self.candidates = (Extent(0, ((0, 1),)), Extent(0, ((1, 1),)))
+        self.blueprint = small_blueprint(space)
         self.asked: list[Policy] = []
 
     def __call__(self, policy: Policy) -> bytes:
         self.asked.append(policy)
-        return bytes(small_model(*units_of(self.space, policy)).SerializeToString())
+        return small_network(*units_of(self.blueprint.space, policy))
+
+
+class Alone:
+    """One network without a channel group."""
+
+    blueprint = Blueprint("alone", "a" * 16, SHAPE, SearchSpace(()), ())
+
+    def __call__(self, policy: Policy) -> bytes:
+        assert policy == Policy(())
+        return small_network(32, 48)
+
+
+def small_network(inner: int, last: int) -> bytes:
+    """`small_model`, serialised."""
+    return bytes(small_model(inner, last).SerializeToString())
 
 
 def small_model(inner: int, last: int, *, fan_out: int = 32, flat: bool = True) -> ModelProto:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from autoprune.data_files import data_folder
-from autoprune.profiler.fingerprint import DeviceFingerprint
+from autoprune.profiler.fingerprint import Fingerprint
 from autoprune.profiler.table import LatencyTable
+from autoprune.tables.reading import read_table
 
 
 def find_tables(root: Path | None = None) -> dict[Path, LatencyTable]:
@@ -14,13 +15,16 @@ def find_tables(root: Path | None = None) -> dict[Path, LatencyTable]:
 
     Raises `CorruptFile`, naming the file, where one cannot be trusted.
     """
+    return {path: read_table(path) for path in table_paths(root)}
+
+
+def table_paths(root: Path | None = None) -> list[Path]:
+    """Where these tables lie; none of them is read."""
     folder = data_folder("latency_tables") if root is None else root
-    return {path: LatencyTable.load(path) for path in sorted(folder.glob("*/*.json"))}
+    return sorted([*folder.glob("*/*.json"), *folder.glob("*/*.json.gz")])
 
 
-def find_table(
-    fingerprint: DeviceFingerprint, digest: str | None = None, root: Path | None = None
-) -> LatencyTable | None:
+def find_table(fingerprint: Fingerprint, digest: str | None = None, root: Path | None = None) -> LatencyTable | None:
     """The newest table measured on exactly this device, holding the network `digest` where one is asked for."""
     fits = [
         table

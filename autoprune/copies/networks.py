@@ -8,17 +8,21 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
 from onnx import ModelProto
 from torch import Tensor, nn
 
+from autoprune.copies.family import NetworkFamily, NotAFamily, make_family, skeleton_of
 from autoprune.cost import Extent
 from autoprune.errors import AutopruneError, BadInput
+from autoprune.profiler.blueprint import Blueprint, Networks, units_of
 from autoprune.profiler.extents import lengths, single_groups, telling_apart
-from autoprune.profiler.family import Networks, NotAFamily, make_family, units_of
 from autoprune.profiler.listening import OnProgress, silent
+from autoprune.profiler.skeleton import Skeleton
 from autoprune.space import Policy, SearchSpace
 
 Build = Callable[[Policy], nn.Module]
@@ -57,55 +61,72 @@ def export_model(module: nn.Module, example: Tensor) -> ModelProto:
     return program.model_proto
 
 
+class Copies(Networks, Protocol):
+    """Networks that can also be had without their weights."""
+
+    def skeleton(self, policy: Policy) -> Skeleton:
+        """The network of `policy` without its weights; raises `BadInput` for an illegal policy."""
+        ...
+
+
 def networks(
     build: Build,
     space: SearchSpace,
     shape: Sequence[int],
     *,
+    name: str = "network",
+    digest: str = "",
     seed: int = 0,
     on_progress: OnProgress = silent,
-) -> Networks:
+) -> Copies:
     """A function from policies to ONNX networks, exact in structure: policy -> bytes of a model.
 
     `build` gives the pruned module of a policy (its weights' values do not matter), `shape` is the
-    input's, the batch first. Where all copies can be made from four or five exports, they are
-    (`NetworkFamily`, milliseconds a network); otherwise each is exported (seconds a network), and
-    `on_progress` (a message, a fraction done) is told why.
+    input's, the batch first; `name` and `digest` go into the blueprint. Where all copies can be
+    made from four or five exports, they are (`NetworkFamily`, milliseconds a network); otherwise
+    each is exported (seconds a network), and `on_progress` (a message, a fraction done) is told why.
     """
+
+    def blueprint(candidates: Sequence[Extent]) -> Blueprint:
+        return Blueprint(name, digest, tuple(shape), space, tuple(candidates))
+
     try:
-        return _family(build, space, shape, seed, on_progress)
+        return _family(build, blueprint(_candidates(build, space)), seed, on_progress)
     except NotAFamily as reason:
         on_progress(f"every network is exported by itself: {reason}", 1.0)
-        return ExportedNetworks(build, space, shape)
+        plain = single_groups([group.unit for group in space.groups])
+        return ExportedNetworks(blueprint(plain), build)
 
 
+@dataclass(frozen=True)
 class ExportedNetworks:
-    """Networks of which each is exported by itself; `candidates` are the plainest extents."""
+    """Networks of which each is exported by itself."""
 
-    def __init__(self, build: Build, space: SearchSpace, shape: Sequence[int]) -> None:
-        self.space = space
-        self.candidates = tuple(single_groups([group.unit for group in space.groups]))
-        self._build, self._example = build, torch.randn(*shape)
-        self._exported: dict[Policy, bytes] = {}
+    blueprint: Blueprint
+    build: Build
+    _exported: dict[Policy, Skeleton] = field(default_factory=dict)
 
     def __call__(self, policy: Policy) -> bytes:
         """The network of `policy` as a serialised ONNX model; raises `BadInput` for an illegal policy."""
-        self.space.check(policy)
+        return self.skeleton(policy).filled()
+
+    def skeleton(self, policy: Policy) -> Skeleton:
+        """The network of `policy` without its weights; raises `BadInput` for an illegal policy."""
+        self.blueprint.space.check(policy)
         if policy not in self._exported:
-            model = export_model(_generic(self._build(policy)), self._example)
-            self._exported[policy] = bytes(model.SerializeToString())
+            example = torch.randn(*self.blueprint.input_shape)
+            self._exported[policy] = skeleton_of(export_model(_generic(self.build(policy)), example))
         return self._exported[policy]
 
 
-def _family(build: Build, space: SearchSpace, shape: Sequence[int], seed: int, tell: OnProgress) -> Networks:
-    candidates = _candidates(build, space)
-    policies = _telling_policies(space, candidates, seed)
-    example = torch.randn(*shape)
+def _family(build: Build, blueprint: Blueprint, seed: int, tell: OnProgress) -> NetworkFamily:
+    policies = _telling_policies(blueprint.space, blueprint.candidates, seed)
+    example = torch.randn(*blueprint.input_shape)
     exports = []
     for done, policy in enumerate(policies):
         tell("exporting sample networks", done / len(policies))
         exports.append(export_model(_generic(build(policy)), example))
-    return make_family(space, candidates, policies, exports)
+    return make_family(blueprint, policies, exports)
 
 
 def _candidates(build: Build, space: SearchSpace) -> list[Extent]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from autoprune.cost import Kernel, Measurement
 from autoprune.errors import UnknownKernel
-from autoprune.profiler.fitting import KernelTimes
+from autoprune.profiler.interpolation import KernelTimes
 
 VARYING = ((0, 1), (1, 0), (1, 1), (2, 1))
 WIDTHS = tuple(range(8, 129, 8))
@@ -37,11 +37,11 @@ def test_a_measured_kernel_has_its_own_time_and_standard_error() -> None:
 
 @settings(deadline=None)
 @given(st.sampled_from(WIDTHS), st.sampled_from(WIDTHS))
-def test_a_kernel_between_measured_ones_is_fitted_stairs_and_all(n_in: int, n_out: int) -> None:
+def test_a_kernel_between_measured_ones_is_interpolated_stairs_and_all(n_in: int, n_out: int) -> None:
     found = TIMES(conv(n_in, n_out), VARYING)
     assert found.ms == pytest.approx(true_ms(n_in, n_out), rel=0.02)
     if conv(n_in, n_out) not in MANY:
-        assert found.source == "fitted"
+        assert found.source == "interpolated"
         assert found.error_ms < 0.05 * found.ms
 
 
@@ -54,6 +54,7 @@ TIMES = KernelTimes(MANY)
     [
         conv(136, 64),  # wider than what was measured
         conv(64, 4),  # narrower
+        conv(64, 65),  # between measured ones, but on no stair that one of them stands on
         conv(64, 64, size=14),  # of another size
         Kernel("Conv", ((1, 64, 7, 7), (64, 32, 3, 3)), ((1, 64, 7, 7),)),  # grouped
         Kernel("Gemm", ((1, 64), (64, 10)), ((1, 10),)),
@@ -64,12 +65,40 @@ def test_a_kernel_unlike_the_measured_ones_is_unknown_and_never_counts_0(kernel:
         TIMES(kernel, VARYING[:1] if kernel.op == "Gemm" else VARYING)
 
 
-def test_few_rows_are_not_fitted() -> None:
+def test_few_rows_are_not_interpolated_between() -> None:
     few = dict(list(rows(60).items())[:5])
     with pytest.raises(UnknownKernel):
         KernelTimes(few)(conv(64, 72), VARYING)
 
 
-def test_a_kernel_that_no_policy_changes_is_not_fitted() -> None:
+def test_a_kernel_that_no_policy_changes_is_not_interpolated() -> None:
     with pytest.raises(UnknownKernel):
         TIMES(conv(64, 72, size=8), ())
+
+
+def test_between_lengths_that_were_measured_only_those_on_a_stair_like_theirs_count() -> None:
+    """Multiples of 8 were measured: so 88, with which others share every power of 2, but neither 84 nor 87."""
+    sparse = {kernel: time for kernel, time in MANY.items() if kernel.outputs[0][1] != 88}
+    times = KernelTimes(sparse)
+    assert times(conv(64, 88), VARYING).source == "interpolated"
+    for length in (84, 87):
+        with pytest.raises(UnknownKernel):
+            times(conv(64, length), VARYING)
+
+
+LENGTHS = st.one_of(st.integers(0, 64), st.sampled_from([2**20, 10**9, 10**15]))
+STRANGE_ROWS = st.dictionaries(st.tuples(LENGTHS, LENGTHS), st.floats(1e-9, 1e9), min_size=6, max_size=20)
+
+
+@settings(deadline=None)
+@given(STRANGE_ROWS, st.tuples(LENGTHS, LENGTHS))
+def test_whatever_was_measured_a_time_is_finite_or_unknown(
+    measured: dict[tuple[int, int], float], asked: tuple[int, int]
+) -> None:
+    times = KernelTimes({conv(a, b): Measurement(ms, 0.0, 1) for (a, b), ms in measured.items()})
+    try:
+        found = times(conv(*asked), VARYING)
+    except UnknownKernel:
+        return
+    assert 0 < found.ms < np.inf
+    assert 0 <= found.error_ms < np.inf

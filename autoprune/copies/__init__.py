@@ -1,0 +1,1 @@
+"""Pruned copies of a network as ONNX files: what a profiler times."""
