@@ -106,9 +106,9 @@ def changed_contents(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def damaged_bytes(draw: st.DrawFn) -> bytes:
     """A table's file, packed or not, with bytes cut off, changed, or put in."""
-    data = sealed(example_content()).encode()
+    text = sealed(example_content()).encode()
     packed = draw(st.booleans())
-    data = bytearray(gzip.compress(data, mtime=0) if packed else data)
+    data = bytearray(gzip.compress(text, mtime=0) if packed else text)
     for _ in range(draw(st.integers(1, 3))):
         kind, where = (
             draw(st.sampled_from(["cut", "flip", "insert", "zero"])),

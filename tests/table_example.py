@@ -9,7 +9,7 @@ from autoprune.profiler.energy import EnergyModel
 from autoprune.profiler.extents import Axis, Region
 from autoprune.profiler.fingerprint import Conditions, Fingerprint
 from autoprune.profiler.plan import KernelPlan, PlannedSite, Presence
-from autoprune.profiler.table import SCHEMA, LatencyTable, NetworkProfile, ProfiledGroup, Row
+from autoprune.profiler.table import SCHEMA, Anchor, LatencyTable, NetworkProfile, ProfiledGroup, Row
 from autoprune.space import ChannelGroup, SearchSpace
 
 INNER, OUTER = Extent(0, ((0, 1),)), Extent(0, ((1, 2),))
@@ -80,7 +80,7 @@ def example_network(name: str = "small") -> NetworkProfile:
         crowding=0.01,
         constant_ms=0.1,
         dense_ms=3.35,
-        anchor_ms=3.45,
+        anchors=(Anchor(example_space().dense().widths, 3.45),),
         networks=20,
         mape=0.01,
         unexplained=0.0,

@@ -18,7 +18,8 @@ from autoprune.profiler.fingerprint import Conditions, Fingerprint
 from autoprune.profiler.interpolation import KernelTimes
 from autoprune.profiler.observing import Observed
 from autoprune.profiler.plan import KernelPlan
-from autoprune.profiler.table import SCHEMA, LatencyTable, NetworkProfile, Row, groups_of
+from autoprune.profiler.sampling import level_policies
+from autoprune.profiler.table import SCHEMA, Anchor, LatencyTable, NetworkProfile, Row, groups_of
 from autoprune.profiler.timing import Visit
 from autoprune.profiler.whole import fit_composition, network_ms, profiler_overhead_ms, without_overhead
 
@@ -84,11 +85,16 @@ def _profile(
         crowding=_digits(composition.crowding),
         constant_ms=_digits(composition.constant_ms),
         dense_ms=_digits(dense_ms),
-        anchor_ms=_digits(whole_ms[observed.policies.index(blueprint.space.dense())]),
+        anchors=_anchors(blueprint, observed, whole_ms),
         networks=len(units),
         mape=_digits(float(np.mean(np.abs(composition(sums) - whole_ms) / whole_ms))),
         unexplained=_digits(_unexplained(observed, kernels)),
     )
+
+
+def _anchors(blueprint: Blueprint, observed: Observed, whole_ms: FloatArray) -> tuple[Anchor, ...]:
+    policies = [policy for policy in level_policies(blueprint.space) if policy in observed.policies]
+    return tuple(Anchor(policy.widths, _digits(whole_ms[observed.policies.index(policy)])) for policy in policies)
 
 
 def _held_out_sums(

@@ -15,7 +15,7 @@ from autoprune.profiler.skeleton import Skeleton, Weight
 
 _KERNELS = 100
 _CHANNELS, _SIDE = 16, 8
-_RUNS, _WARM_UP, _REPEATS = 40, 5, 3
+_RUNS, _REPEATS = 40, 3
 
 
 def measured_overhead_ms(device: Device) -> float:
@@ -30,9 +30,10 @@ def measured_overhead_ms(device: Device) -> float:
 def _overhead_ms(device: Device) -> float:
     with tempfile.TemporaryDirectory(prefix="autoprune-") as folder:
         session = Session(chain(), device, profile_to=Path(folder))
-        session.time(_RUNS, warm_up=_WARM_UP)
+        warm_up = session.warm_up()
+        session.time(_RUNS)
         kernels = read_events(session.end_profiling()).values()
-    stated_us = sum(median_us(kernel.durations_us[_WARM_UP:]) for kernel in kernels)
+    stated_us = sum(median_us(kernel.durations_us[warm_up:]) for kernel in kernels)
     whole_us = session.time(_RUNS).median_ms * 1e3
     return (stated_us - whole_us) / len(kernels) * 1e-3
 

@@ -20,8 +20,13 @@ def covering_policies(space: SearchSpace, seed: int) -> list[Policy]:
     rounds = max((len(group.widths) for group in space.groups), default=1)
     columns = [_dealt(rng, group.widths, rounds) for group in space.groups]
     mixed = [Policy(tuple(column[k] for column in columns)) for k in range(rounds)]
+    return list(dict.fromkeys([*level_policies(space), *mixed]))
+
+
+def level_policies(space: SearchSpace) -> list[Policy]:
+    """Networks that keep every group at one level: dense, three quarters, half, a quarter, smallest."""
     level = [Policy(tuple(g.widths[round(at * (len(g.widths) - 1))] for g in space.groups)) for at in _LEVELS]
-    return list(dict.fromkeys([*level[::-1], *mixed]))
+    return list(dict.fromkeys(level[::-1]))
 
 
 def _dealt(rng: np.random.Generator, widths: tuple[int, ...], rounds: int) -> list[int]:

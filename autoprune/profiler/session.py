@@ -22,6 +22,7 @@ except ImportError:  # Windows does not count interruptions
     resource = None  # type: ignore[assignment]
 
 _ERRORS_ONLY = 3
+_SPREADING_S = 0.03
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 _INTEGERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_, "tensor(uint8)": np.uint8}
 
@@ -99,10 +100,20 @@ class Session:
         """Names of the network's inputs, in order."""
         return tuple(i.name for i in self._session.get_inputs())
 
-    def time(self, runs: int, *, warm_up: int = 0) -> Runs:
-        """Run `warm_up` inferences of one batch, then time `runs` of them."""
-        for _ in range(warm_up):
+    def warm_up(self) -> int:
+        """Run inferences until their times are steady; how many.
+
+        One suffices on one thread. Several threads start on one processor, and the system takes
+        some milliseconds to spread them.
+        """
+        start, runs = time.perf_counter(), 0
+        while runs == 0 or (not self._one_thread and time.perf_counter() - start < _SPREADING_S):
             self._session.run(None, self.inputs)
+            runs += 1
+        return runs
+
+    def time(self, runs: int) -> Runs:
+        """Time `runs` inferences of one batch."""
         times, disturbed = [], []
         for _ in range(runs):
             taken_away, own, start = _interruptions(), time.thread_time_ns(), time.perf_counter_ns()

@@ -144,7 +144,7 @@ class VerifiedNetwork:
 class Verification:
     """How well a table predicts networks that it was not made from; errors are fractions.
 
-    speed: how many times longer the dense network took now than when the table was measured;
+    speed: how many times longer the network's anchors took now than when the table was measured;
     already divided out of the measured times. rank_correlation: Spearman's, 0 where all times are
     equal. within_noise: share of the networks whose error is within 5% or the noise floor's largest,
     whichever is larger. interpolated: share of the predicted kernels that have no row of their own.
@@ -194,14 +194,27 @@ class ProfiledGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchor:
+    """One copy of a network that was measured as a whole: its widths, and its time in ms."""
+
+    __pydantic_config__ = _STRICT
+
+    widths: tuple[int, ...]
+    ms: float
+
+    def __post_init__(self) -> None:
+        _require_times(ms=self.ms)
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkProfile:
     """What the device executes for any width of one network, and how its kernels add up.
 
     A copy whose kernels take s ms takes constant_ms + s (scale + crowding ln(s / dense_ms)), see
     `whole.Composition`. networks: copies that this was fitted on; mape: mean error on them, each
-    predicted without what was measured in it. anchor_ms: what the dense network took as a whole, by
-    which a later session knows how much slower or faster the machine is. unexplained: share of the
-    kernels' time in places that follow no rule and are in the fit only.
+    predicted without what was measured in it. anchors: some of these copies, by which a later session
+    knows how much slower or faster the machine is. unexplained: share of the kernels' time in places
+    that follow no rule and are in the fit only.
     """
 
     __pydantic_config__ = _STRICT
@@ -214,7 +227,7 @@ class NetworkProfile:
     crowding: float
     constant_ms: float
     dense_ms: float
-    anchor_ms: float
+    anchors: tuple[Anchor, ...]
     networks: int
     mape: float
     unexplained: float
@@ -222,7 +235,8 @@ class NetworkProfile:
 
     def __post_init__(self) -> None:
         _require_counts(networks=self.networks, **{f"input_shape[{i}]": n for i, n in enumerate(self.input_shape)})
-        _require_times(dense_ms=self.dense_ms, anchor_ms=self.anchor_ms)
+        _require_times(dense_ms=self.dense_ms)
+        _require(bool(self.anchors), "there must be an anchor")
         _require(0 < self.scale <= _MOST_TIMES, f"scale must lie in (0, {_MOST_TIMES:g}], got {self.scale}")
         _require(abs(self.crowding) <= _MOST_TIMES, f"crowding must not exceed {_MOST_TIMES:g}, got {self.crowding}")
         dense_ms = self.constant_ms + self.scale * self.dense_ms
@@ -370,7 +384,7 @@ def _at_speed(network: NetworkProfile, factor: float) -> NetworkProfile:
         network,
         constant_ms=network.constant_ms * factor,
         dense_ms=network.dense_ms * factor,
-        anchor_ms=network.anchor_ms * factor,
+        anchors=tuple(Anchor(anchor.widths, anchor.ms * factor) for anchor in network.anchors),
     )
 
 

@@ -22,7 +22,6 @@ from autoprune.profiler.pinning import pinned
 from autoprune.profiler.reference import Reference
 from autoprune.profiler.session import Session
 
-_WARM_UP_RUNS = 1
 _FEWEST_RUNS, _MOST_RUNS = 2, 40
 _ROUNDS = 8
 _FEWEST_ROUNDS = 2
@@ -54,22 +53,27 @@ class Visitor:
     reference: Reference
 
     def __call__(self, index: int, runs: int) -> Visit:
-        """Load one network, run it `runs` times under the runtime's profiler and as often without."""
+        """Load one network, run it `runs` times, load it again, and run it as often under the runtime's profiler.
+
+        Twice, because a session that was profiled stays a few percent slower.
+        """
         start = time.monotonic()
         reference_ms = self.reference.time_ms()
         network = self.networks[index]()
+        before = time.monotonic()
+        session = Session(network, self.device)
+        loaded = time.monotonic()
+        session.warm_up()
+        plain = session.time(runs)
         with tempfile.TemporaryDirectory(prefix="autoprune-") as folder:
-            before = time.monotonic()
             session = Session(network, self.device, profile_to=Path(folder))
-            loaded = time.monotonic()
-            profiled = session.time(runs, warm_up=_WARM_UP_RUNS)
+            warm_up = session.warm_up()
+            profiled = session.time(runs)
             events = read_events(session.end_profiling()).values()
-        # What was just read and parsed has taken the network's place in the caches.
-        plain = session.time(runs, warm_up=_WARM_UP_RUNS)
         by_kernel: dict[Kernel, list[float]] = defaultdict(list)
         for node in events:
             by_kernel[self.executions[index].kernel(node)].append(
-                median_us(np.array(node.durations_us[_WARM_UP_RUNS:])[profiled.undisturbed])
+                median_us(np.array(node.durations_us[warm_up:])[profiled.undisturbed])
             )
         return Visit(
             network=index,
@@ -159,6 +163,7 @@ def time_in_turns(
             for k in rng.permutation(len(networks)):
                 network = networks[k]
                 session = Session(network if isinstance(network, Path) else network(), device)
-                times[k].append(session.time(runs, warm_up=_WARM_UP_RUNS).median_ms)
+                session.warm_up()
+                times[k].append(session.time(runs).median_ms)
             tell("timing networks in turns", (done + 1) / rounds)
     return times

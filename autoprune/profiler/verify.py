@@ -42,9 +42,9 @@ def verify(
 
     All are measured in turns (four rounds), then all again: how far the two results lie apart is
     the noise floor. What changes meanwhile is divided out by the reference network, which is timed
-    all along; by how much the machine is slower or faster than when the table was made, by the dense
-    network, which is measured among the others: the result is the table's error alone, the change
-    is stated beside it. The policies are none of those that the table's rows come from. Raises
+    all along; by how much the machine is slower or faster than when the table was made, by the
+    network's anchors, which are measured among the others: the result is the table's error alone,
+    the change is stated beside it. The policies are none of those that the table's rows come from. Raises
     `BadInput` where the space is too small for two unseen ones or the table is of another network,
     `UnknownKernel` where it lacks a row.
     """
@@ -55,14 +55,20 @@ def verify(
             f"{count} networks cannot be checked: the space offers {len(policies)} beside those that were profiled"
         )
     predicted = timed.latency()(np.array([policy.widths for policy in policies], dtype=np.int64))
-    runs = [int(np.clip(_VISIT_MS / ms, _FEWEST_RUNS, _MOST_RUNS)) for ms in predicted]
-    makers = [partial(networks, policy) for policy in (timed.space.dense(), *policies)]
+    runs = [_runs(ms) for ms in predicted]
+    anchors = table.network(networks.blueprint.digest).anchors
+    makers = [partial(networks, policy) for policy in (*(Policy(anchor.widths) for anchor in anchors), *policies)]
     with pinned(device):
-        times = _measure(makers, [max(runs), *runs], device, seed, on_progress)
-    anchor_ms = table.network(networks.blueprint.digest).anchor_ms
-    speed = float(np.median(times[0])) / anchor_ms
-    first, second = np.split(times[1:] / speed, 2, axis=1)
+        times = _measure(makers, [*map(_runs, (anchor.ms for anchor in anchors)), *runs], device, seed, on_progress)
+    then_ms = np.array([anchor.ms for anchor in anchors])
+    speed = float(np.median(np.median(times[: len(anchors)], axis=1) / then_ms))
+    first, second = np.split(times[len(anchors) :] / speed, 2, axis=1)
     return judge(policies, predicted, first, second, speed=speed, interpolated=timed.coverage().interpolated)
+
+
+def _runs(ms: float) -> int:
+    """How often to run a network that takes `ms` at a visit."""
+    return int(np.clip(_VISIT_MS / ms, _FEWEST_RUNS, _MOST_RUNS))
 
 
 def _measure(
@@ -80,7 +86,9 @@ def _measure(
         meanwhile = []
         for k in rng.permutation(len(makers)):
             meanwhile.append(reference.time_ms())
-            times[k, turn] = Session(makers[k](), device).time(runs[k], warm_up=1).median_ms
+            session = Session(makers[k](), device)
+            session.warm_up()
+            times[k, turn] = session.time(runs[k]).median_ms
         speeds[turn] = np.median(meanwhile)
         tell("measuring unseen networks", (turn + 1) / (2 * _ROUNDS))
     return np.asarray(times / speeds * np.median(speeds))

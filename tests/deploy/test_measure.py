@@ -8,15 +8,15 @@ from torch import nn
 
 from autoprune.deploy.measure import measure_in_turns
 from autoprune.deploy.onnx_export import export_onnx
+from autoprune.device import Device
 from autoprune.errors import BadInput
-from autoprune.spec import DeviceSpec
 
 
 def test_every_network_is_measured_with_its_spread(tmp_path: Path) -> None:
     paths = [tmp_path / "small.onnx", tmp_path / "large.onnx"]
     for path, channels in zip(paths, (4, 64), strict=True):
         export_onnx(nn.Conv2d(3, channels, 3), torch.randn(1, 3, 16, 16), path)
-    measured = measure_in_turns(paths, device=DeviceSpec(), rounds=3, runs=4)
+    measured = measure_in_turns(paths, device=Device(), rounds=3, runs=4)
     assert len(measured) == 2
     for one in measured:
         assert one.runs == 12
@@ -27,4 +27,4 @@ def test_every_network_is_measured_with_its_spread(tmp_path: Path) -> None:
 def test_a_file_that_is_no_network_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
     with pytest.raises(BadInput, match=r"broken\.onnx"):
-        measure_in_turns([tmp_path / "broken.onnx"], device=DeviceSpec(), rounds=1, runs=1)
+        measure_in_turns([tmp_path / "broken.onnx"], device=Device(), rounds=1, runs=1)

@@ -6,6 +6,7 @@ import os
 import platform
 from dataclasses import FrozenInstanceError
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 import pytest
@@ -45,7 +46,7 @@ def test_a_fingerprint_tells_how_to_execute_networks(device: Device) -> None:
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Fingerprint)])
 def test_every_field_counts(field: str) -> None:
-    values: dict[str, object] = {"cores": 5, "threads": 9, "provider": "cuda", "instructions": ("sve",)}
+    values: dict[str, Any] = {"cores": 5, "threads": 9, "provider": "cuda", "instructions": ("sve",)}
     changed = {field: values.get(field, (1,) if field == "affinity" else "another")}
     other = dataclasses.replace(example_fingerprint(), **changed)
     [difference] = example_fingerprint().differences(other)

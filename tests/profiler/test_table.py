@@ -17,6 +17,7 @@ from autoprune.errors import BadInput, ForeignTable
 from autoprune.profiler.extents import Axis, Region
 from autoprune.profiler.prediction import TimedPlan
 from autoprune.profiler.table import (
+    Anchor,
     LatencyTable,
     NoiseFloor,
     ProfiledGroup,
@@ -241,8 +242,9 @@ def test_rows_measured_at_another_speed_are_brought_to_the_table_s(speed: float)
     """All that the newer session measured took `speed` times as long, the reference network too."""
     slow = {k: Measurement(t.median * speed, t.spread * speed, t.runs) for k, t in TABLE.kernels.items()}
     network = example_network()
-    times = {name: getattr(network, name) * speed for name in ("constant_ms", "dense_ms", "anchor_ms")}
-    network = dataclasses.replace(network, **times)
+    times = {name: getattr(network, name) * speed for name in ("constant_ms", "dense_ms")}
+    anchors = tuple(Anchor(anchor.widths, anchor.ms * speed) for anchor in network.anchors)
+    network = dataclasses.replace(network, anchors=anchors, **times)
     newer = example_table(slow, {"1" * 16: network}, reference_ms=speed * TABLE.reference.median)
     alone = example_table({RELU: TABLE.kernels[RELU]}, {})
     merged = alone.merge(newer)

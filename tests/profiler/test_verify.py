@@ -29,9 +29,9 @@ def test_a_table_is_checked_on_networks_it_was_not_made_from() -> None:
     made = SmallNetworks(wide_space())
     found = verify(made, table(), device=CPU, count=4, seed=3)
     assert found.networks == len(found.rows) == 4
-    dense = made.blueprint.space.dense()
-    assert {Policy(row.widths) for row in found.rows} | {dense} == set(made.asked)
-    assert (set(made.asked) - {dense}).isdisjoint(possible_policies(wide_space(), 3))
+    anchors = {Policy(anchor.widths) for one in table().networks.values() for anchor in one.anchors}
+    assert {Policy(row.widths) for row in found.rows} | anchors == set(made.asked)
+    assert (set(made.asked) - anchors).isdisjoint(possible_policies(wide_space(), 3))
     timed = TimedPlan.of(table(), made.blueprint.digest, wide_space())
     for row in found.rows:
         assert row.predicted_ms == pytest.approx(float(timed.latency()(np.array([row.widths]))[0]), abs=1e-6)
