@@ -8,6 +8,8 @@ from table_example import digest, example_fingerprint, example_table
 from autoprune.errors import CorruptFile
 from autoprune.tables.installed import find_table, find_tables
 
+FOLDER = example_fingerprint().folder
+
 
 def test_finds_the_tables_of_every_device(tmp_path: Path) -> None:
     example_table().save(tmp_path / "one" / "a.json")
@@ -17,7 +19,9 @@ def test_finds_the_tables_of_every_device(tmp_path: Path) -> None:
 
 
 def test_only_a_table_of_exactly_this_device_will_do(tmp_path: Path) -> None:
-    example_table(threads=4).save(tmp_path / "one" / "a.json")
+    example_table(threads=4).save(tmp_path / FOLDER / "a.json")
+    (tmp_path / "another device").mkdir()
+    (tmp_path / "another device" / "broken.json").write_text("{}")
     assert find_table(example_fingerprint(), root=tmp_path) is None
     found = find_table(example_fingerprint(threads=4), root=tmp_path)
     assert found is not None
@@ -25,8 +29,8 @@ def test_only_a_table_of_exactly_this_device_will_do(tmp_path: Path) -> None:
 
 
 def test_the_newest_is_taken_and_must_hold_the_network(tmp_path: Path) -> None:
-    example_table().save(tmp_path / "d" / "old.json")
-    example_table(networks={}, day="2030-01-01").save(tmp_path / "d" / "new.json")
+    example_table().save(tmp_path / FOLDER / "old.json")
+    example_table(networks={}, day="2030-01-01").save(tmp_path / FOLDER / "new.json")
     newest = find_table(example_fingerprint(), root=tmp_path)
     holding = find_table(example_fingerprint(), digest(), root=tmp_path)
     assert newest is not None
