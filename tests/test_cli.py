@@ -279,6 +279,22 @@ def test_tables_import_copies_and_then_merges(table_file: Path, capsys: pytest.C
     assert {row.op: row.ms for row in read_table(place).rows} == {"Conv": 1.0, "Gemm": 0.5, "Relu": 0.1}
 
 
+@pytest.mark.parametrize("given_name", ["mine.json", "mine.json.gz"])
+@pytest.mark.parametrize("there", [None, "mine.json", "mine.json.gz"])
+def test_a_table_is_imported_among_those_of_its_device_under_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_name: str, there: str | None
+) -> None:
+    installed = tmp_path / "latency_tables"
+    monkeypatch.setattr("autoprune.data_files.data_folder", lambda name: tmp_path / name)
+    if there is not None:
+        table({"Conv": 1.0}).save(installed / "example-cpu-x86-64" / there)
+    table({"Gemm": 0.5}).save(tmp_path / given_name)
+    assert main(["tables", "import", str(tmp_path / given_name)]) == 0
+    [path] = [path for path in installed.rglob("*") if path.is_file()]
+    assert path == installed / "example-cpu-x86-64" / (there or "mine.json")
+    assert {row.op for row in read_table(path).rows} == ({"Gemm"} if there is None else {"Conv", "Gemm"})
+
+
 @pytest.mark.parametrize("broken", ["another device", "a broken file"])
 def test_a_table_that_cannot_be_imported_leaves_the_old_one(
     table_file: Path, broken: str, capsys: pytest.CaptureFixture[str]

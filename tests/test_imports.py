@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import autoprune
+from autoprune import profiler
 
-NOUNS = ("errors", "space", "cost", "objective", "feasible", "trial", "features", "progress")
+NOUNS = (
+    "errors",
+    "space",
+    "cost",
+    "kernel_sum",
+    "objective",
+    "feasible",
+    "trial",
+    "features",
+    "progress",
+    "device",
+    "files",
+)
+PROFILER = sorted(f"autoprune.profiler.{path.stem}" for path in Path(profiler.__path__[0]).glob("[a-z]*.py"))
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -27,6 +42,13 @@ def test_the_nouns_need_numpy_alone() -> None:
     loaded = loaded_by("import " + ", ".join(f"autoprune.{noun}" for noun in NOUNS))
     assert "numpy" in loaded
     assert not loaded & {"torch", "onnx", "onnxruntime", "optuna", "gymnasium", "stable_baselines3", "pydantic"}
+
+
+@pytest.mark.parametrize("module", PROFILER)
+def test_the_profiler_needs_numpy_and_onnxruntime_alone(module: str) -> None:
+    """What a device need not have is not imported, neither by us nor for us."""
+    heavy = {"torch", "onnx", "scipy", "pydantic", "typer", "rich", "optuna", "matplotlib", "sklearn"}
+    assert not loaded_by(f"import {module}") & heavy
 
 
 def test_a_spec_is_read_without_torch() -> None:

@@ -185,12 +185,12 @@ def import_table(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Add a table, measured here or on another machine, to those that are installed; newer rows replace older ones."""
+    """Add a table, measured here or on another machine, to those that are installed; rows that are there stay."""
     from autoprune.data_files import data_folder
     from autoprune.tables.reading import read_table
 
     table = read_table(file)
-    place = to or data_folder("latency_tables") / table.fingerprint.folder / f"{file.stem}.json"
+    place = to or _installed_as(data_folder("latency_tables") / table.fingerprint.folder, _bare(file))
     merged = read_table(place).merge(table) if place.exists() else table
     merged.save(place)
     if as_json:
@@ -214,7 +214,18 @@ def _find(name: str) -> tuple[Path, LatencyTable]:
 
 
 def _name(path: Path) -> str:
-    return f"{path.parent.name}/{path.name.removesuffix('.gz').removesuffix('.json')}"
+    return f"{path.parent.name}/{_bare(path)}"
+
+
+def _installed_as(folder: Path, name: str) -> Path:
+    """The file of the table `name` in `folder`: the packed one where that is there already."""
+    packed = folder / f"{name}.json.gz"
+    return packed if packed.exists() else folder / f"{name}.json"
+
+
+def _bare(path: Path) -> str:
+    """A table's file name without what says that it is one, packed or not."""
+    return path.name.removesuffix(".gz").removesuffix(".json")
 
 
 def _summary(path: Path, table: LatencyTable) -> dict[str, Any]:

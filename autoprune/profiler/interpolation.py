@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,7 +21,7 @@ Template = tuple[str, tuple[tuple[int | None, ...], ...]]
 IntTable = NDArray[np.int64]
 
 _FEWEST_ROWS = 6
-_MOST_COLUMNS = 3
+_MOST_MULTIPLIED = 3  # lengths; a concatenation has more, but its time is a sum
 _FOLDS = 10
 _ALIGNED = 16  # the widest vectors: 16 floats
 
@@ -121,11 +121,19 @@ class _Form:
             factors.append(np.ceil(n / self.stair) * self.stair)
         if self.small:
             factors.append(np.where(n < self.small, n, 0.0))
-        picks = itertools.product(range(len(factors)), repeat=n.shape[1])
+        picks = _picks(len(factors), n.shape[1])
         terms = [np.prod([factors[f][:, c] for c, f in enumerate(pick)], axis=0) for pick in picks]
         if math.isfinite(self.cache):
             terms.append(np.maximum(0.0, n.prod(axis=1) - self.cache))
         return np.stack(terms, axis=1)
+
+
+def _picks(factors: int, lengths: int) -> Iterable[tuple[int, ...]]:
+    """Which factor (0: one) of each length makes up each term: all products, of many lengths one at a time."""
+    if lengths <= _MOST_MULTIPLIED:
+        return itertools.product(range(factors), repeat=lengths)
+    single = (tuple(f if c == at else 0 for c in range(lengths)) for at in range(lengths) for f in range(1, factors))
+    return [(0,) * lengths, *single]
 
 
 @dataclass(frozen=True)
@@ -161,8 +169,6 @@ def _fit_family(members: Sequence[Kernel], varying: Varying, rows: Mapping[Kerne
         return None
     table = np.stack([_lengths(kernel, varying) for kernel in members])
     columns, same_as = _distinct_columns(table)
-    if len(columns) > _MOST_COLUMNS:
-        return None
     distinct = table[:, columns]
     times = np.array([rows[kernel].median for kernel in members])
     form, error = _best_form(distinct, times)

@@ -23,7 +23,7 @@ from autoprune.profiler.blueprint import Blueprint
 from autoprune.profiler.energy import EnergyModel
 from autoprune.profiler.fingerprint import Conditions, Fingerprint
 from autoprune.profiler.plan import KernelPlan
-from autoprune.space import ChannelGroup, SearchSpace
+from autoprune.space import ChannelGroup, Policy, SearchSpace
 
 SCHEMA: Final = "autoprune.latency-table/2"
 
@@ -244,8 +244,11 @@ class NetworkProfile:
         _require_not_negative(mape=self.mape)
         _require_shares(unexplained=self.unexplained)
         _require(bool(self.plan.sites), "the plan must have a kernel")
-        beyond = [g for site in self.plan.sites for g in site.groups() if not 0 <= g < len(self.space)]
+        beyond = [g for site in self.plan.sites for g in site.groups() if not 0 <= g < len(self.groups)]
         _require(not beyond, f"a kernel depends on group {beyond[:1]} of {len(self.groups)}")
+        space, verified = self.space, self.verification.rows if self.verification is not None else ()
+        for widths in (*(anchor.widths for anchor in self.anchors), *(row.widths for row in verified)):
+            space.check(Policy(widths))
 
     @property
     def space(self) -> SearchSpace:

@@ -167,6 +167,12 @@ def test_what_is_no_plain_number_is_refused_wherever_a_number_stands(tmp_path: P
         ((*NETWORK, "groups", 1, "unit"), 3, "widths must be multiples of its unit 3"),
         ((*NETWORK, "groups", 0), {"name": "inner", "width": 10**12, "unit": 1, "widths": [10**12]}, "at most 1048576"),
         ((*NETWORK, "plan", "sites"), [], "the plan must have a kernel"),
+        ((*NETWORK, "anchors"), [], "there must be an anchor"),
+        ((*NETWORK, "anchors", 0, "ms"), 0, "ms must be positive"),
+        ((*NETWORK, "anchors", 0, "widths"), [24], "the policy has 1 widths, the network has 2 groups"),
+        ((*NETWORK, "anchors", 0, "widths"), [25, 16], "group inner: width 25 must be a multiple of 1 and at most 24"),
+        ((*NETWORK, "anchors", 0, "widths"), [0, 16], "at least one channel in every group"),
+        ((*NETWORK, "verification", "rows", 0, "widths"), [8, 7], "group outer: width 7 must be a multiple of 2"),
         ((*NETWORK, "plan", "sites", 1, "inputs", 0, 1, "extent", "terms"), [[2, 1]], r"depends on group \[2\] of 2"),
         ((*NETWORK, "plan", "sites", 1, "inputs", 0, 1, "extent", "terms"), [[-1, 1]], r"depends on group \[-1\] of 2"),
         (

@@ -7,7 +7,7 @@ from table_example import digest, example_network, example_rows, example_table
 
 from autoprune.cost import Kernel, Measurement
 from autoprune.errors import BadInput
-from autoprune.profiler.table import NetworkProfile, ProfiledGroup
+from autoprune.profiler.table import Anchor, NetworkProfile, ProfiledGroup
 from autoprune.tables.review import Review, find_group, find_network
 
 RELU_16 = Kernel("Relu", ((1, 16),), ((1, 16),))
@@ -84,6 +84,8 @@ def test_a_group_that_is_not_there_is_told_with_those_that_are(layer: str, netwo
 
 def test_many_groups_are_not_all_listed() -> None:
     groups = tuple(ProfiledGroup(f"layer{i}", 8, 1, (8,)) for i in range(40))
-    table = example_table(networks={digest(): dataclasses.replace(example_network(), groups=groups)})
+    table = example_table(
+        networks={digest(): dataclasses.replace(example_network(), groups=groups, anchors=(Anchor((8,) * 40, 1.0),))}
+    )
     with pytest.raises(BadInput, match=r"layer11 and 28 more$"):
         find_group(table, "zebra")
