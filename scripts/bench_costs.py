@@ -22,7 +22,7 @@ import torch
 from autoprune.cost import CostModel, IntArray, Measurement, Metric
 from autoprune.pipeline.costing import cost_policies
 from autoprune.pipeline.subject import Network
-from autoprune.profiler.averaging import summary
+from autoprune.profiler.timing.averaging import summary
 from autoprune.progress import Silent
 from autoprune.space import SearchSpace
 from autoprune.spec import DeviceSpec, ModelSpec, SearchSpec

@@ -20,21 +20,21 @@ from autoprune.cost import FloatArray
 from autoprune.device import Device
 from autoprune.pipeline.costing import copies_of
 from autoprune.pipeline.subject import Network
-from autoprune.profiler.analysis import make_table
-from autoprune.profiler.averaging import average
-from autoprune.profiler.blueprint import Networks
-from autoprune.profiler.energy import EnergyModel
-from autoprune.profiler.executed import observe
-from autoprune.profiler.fingerprint import Conditions, Fingerprint
+from autoprune.profiler.energy.energy_model import EnergyModel
 from autoprune.profiler.listening import silent
-from autoprune.profiler.observing import Observed, observe_more, observe_plan
-from autoprune.profiler.overhead import measured_overhead_ms
-from autoprune.profiler.prediction import TimedPlan
-from autoprune.profiler.reference import Reference
-from autoprune.profiler.sampling import random_policies
-from autoprune.profiler.timing import Visit, Visitor, runs_a_visit, visit_rounds
+from autoprune.profiler.plan.blueprint import Networks
+from autoprune.profiler.plan.observing import Observed, observe_more, observe_plan
+from autoprune.profiler.plan.sampling import random_policies
+from autoprune.profiler.runtime.executed import observe
+from autoprune.profiler.runtime.fingerprint import Conditions, Fingerprint
+from autoprune.profiler.table.analysis import make_table
+from autoprune.profiler.table.composition import network_ms
+from autoprune.profiler.table.prediction import TimedPlan
+from autoprune.profiler.timing.averaging import average
+from autoprune.profiler.timing.overhead import measured_overhead_ms
+from autoprune.profiler.timing.reference import Reference
+from autoprune.profiler.timing.visits import Visit, Visitor, runs_a_visit, visit_rounds
 from autoprune.profiler.verify import unseen_policies
-from autoprune.profiler.whole import network_ms
 from autoprune.progress import Silent
 from autoprune.space import Policy
 from autoprune.spec import ModelSpec

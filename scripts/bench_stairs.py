@@ -24,10 +24,10 @@ from autoprune.cost import CostModel, Metric
 from autoprune.feasible import FeasibleSet
 from autoprune.pipeline.costing import digest, profiled_space
 from autoprune.pipeline.subject import Network
-from autoprune.profiler.averaging import summary
-from autoprune.profiler.prediction import TimedPlan
-from autoprune.profiler.stairs import pareto_widths
-from autoprune.profiler.timing import time_in_turns
+from autoprune.profiler.table.prediction import TimedPlan
+from autoprune.profiler.table.stairs import pareto_widths
+from autoprune.profiler.timing.averaging import summary
+from autoprune.profiler.timing.visits import time_in_turns
 from autoprune.space import ChannelGroup, Policy, SearchSpace
 from autoprune.spec import ModelSpec
 from autoprune.tables.reading import read_table

@@ -20,8 +20,8 @@ from torchvision_coverage import declare_operators
 from autoprune.device import Device
 from autoprune.models import default_input
 from autoprune.pipeline import profile, verify_table
-from autoprune.profiler.fingerprint import Fingerprint
-from autoprune.profiler.table import NetworkProfile, Verification
+from autoprune.profiler.runtime.fingerprint import Fingerprint
+from autoprune.profiler.table.latency_table import NetworkProfile, Verification
 from autoprune.spec import DeviceSpec, ModelSpec
 from autoprune.tables.reading import read_table
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 
 torch.set_num_threads(1)  # tests run in as many processes as there are cores
+# A job in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _declare_torchvision_operators() -> torch.library.Library | None:

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 from table_example import digest, example_table
 
-from autoprune.profiler.table import NoiseFloor, Verification, VerifiedNetwork, checksum
+from autoprune.profiler.table.latency_table import NoiseFloor, Verification, VerifiedNetwork, checksum
 
 Place = tuple[str | int, ...]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autoprune.cost import FloatArray, Kernel
-from autoprune.profiler.timing import Visit
+from autoprune.profiler.timing.visits import Visit
 
 KERNELS = [Kernel("Relu", ((n,),), ((n,),)) for n in range(12)]
 TRUE_US = dict(zip(KERNELS, np.linspace(3, 60, len(KERNELS)).tolist(), strict=True))

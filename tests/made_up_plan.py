@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from autoprune.cost import Extent, Kernel, Measurement
-from autoprune.profiler.extents import Axis, Length, Region
-from autoprune.profiler.interpolation import KernelTimes
-from autoprune.profiler.plan import KernelPlan, PlannedSite, Presence
-from autoprune.profiler.prediction import TimedPlan
-from autoprune.profiler.whole import Composition
+from autoprune.profiler.plan.extents import Axis, Length, Region
+from autoprune.profiler.plan.kernel_plan import KernelPlan, PlannedSite, Presence
+from autoprune.profiler.table.composition import Composition
+from autoprune.profiler.table.interpolation import KernelTimes
+from autoprune.profiler.table.prediction import TimedPlan
 from autoprune.space import ChannelGroup, SearchSpace
 
 WIDTHS = (4, 8, 12, 16, 32)

@@ -7,7 +7,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from autoprune.cost import Extent
 from autoprune.device import Device
-from autoprune.profiler.blueprint import Blueprint, units_of
+from autoprune.profiler.plan.blueprint import Blueprint, units_of
 from autoprune.space import ChannelGroup, Policy, SearchSpace
 
 CPU = Device()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autoprune.cost import Extent, Kernel, Measurement
-from autoprune.profiler.energy import EnergyModel
-from autoprune.profiler.extents import Axis, Region
-from autoprune.profiler.fingerprint import Conditions, Fingerprint
-from autoprune.profiler.plan import KernelPlan, PlannedSite, Presence
-from autoprune.profiler.table import SCHEMA, Anchor, LatencyTable, NetworkProfile, ProfiledGroup, Row
+from autoprune.profiler.energy.energy_model import EnergyModel
+from autoprune.profiler.plan.extents import Axis, Region
+from autoprune.profiler.plan.kernel_plan import KernelPlan, PlannedSite, Presence
+from autoprune.profiler.runtime.fingerprint import Conditions, Fingerprint
+from autoprune.profiler.table.latency_table import SCHEMA, Anchor, LatencyTable, NetworkProfile, ProfiledGroup, Row
 from autoprune.space import ChannelGroup, SearchSpace
 
 INNER, OUTER = Extent(0, ((0, 1),)), Extent(0, ((1, 2),))

@@ -11,7 +11,7 @@ import pytest
 from autoprune.cost import FloatArray
 from autoprune.errors import UnknownKernel
 from autoprune.kernel_sum import KernelSum, Term
-from autoprune.profiler.whole import Composition
+from autoprune.profiler.table.composition import Composition
 from autoprune.space import ChannelGroup, SearchSpace
 
 SPACE = SearchSpace(

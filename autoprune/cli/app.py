@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import autoprune
-from autoprune.cli import agents, tables
+from autoprune.cli import agents
 from autoprune.cli.flags import (
     Affinity,
     Json,
@@ -24,6 +24,7 @@ from autoprune.cli.flags import (
 from autoprune.cli.groups import Group
 from autoprune.cli.output import show_json, show_report, show_values
 from autoprune.cli.progress import listening
+from autoprune.cli.tables.commands import app as tables_app
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -38,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-app.add_typer(tables.app, name="tables")
+app.add_typer(tables_app, name="tables")
 app.add_typer(agents.app, name="agents")
 
 
@@ -77,7 +78,7 @@ def profile(
 ) -> None:
     """Time a network's kernels on this device and write them as a table, or export a kit that does so elsewhere."""
     from autoprune import pipeline
-    from autoprune.cli.tables_screen import show_profile, verify_command
+    from autoprune.cli.tables.screen import show_profile, verify_command
     from autoprune.errors import BadInput
     from autoprune.spec import DeviceSpec, ModelSpec
 

@@ -17,10 +17,10 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 
 from autoprune.cost import Extent
 from autoprune.errors import AutopruneError
-from autoprune.profiler.blueprint import Blueprint, units_of
-from autoprune.profiler.extents import Axis, Units, explanations
-from autoprune.profiler.protobuf import FLOATS
-from autoprune.profiler.skeleton import Skeleton, Weight
+from autoprune.profiler.plan.blueprint import Blueprint, units_of
+from autoprune.profiler.plan.extents import Axis, Units, explanations
+from autoprune.profiler.runtime.protobuf import FLOATS
+from autoprune.profiler.runtime.skeleton import Skeleton, Weight
 from autoprune.space import Policy
 
 # Longer integer tensors are indices, not lengths.

@@ -15,13 +15,13 @@ from autoprune.copies import kit_start
 from autoprune.copies.networks import Copies
 from autoprune.device import Device
 from autoprune.files import write_atomic
-from autoprune.profiler.kit import PLAN_FILE, KitPlan
+from autoprune.profiler.kit.command import PLAN_FILE, KitPlan
+from autoprune.profiler.kit.packed import PackedNetworks
 from autoprune.profiler.listening import OnProgress, silent
-from autoprune.profiler.packed import PackedNetworks
 
 _PACKAGE: Final = "autoprune"
 _ROOT: Final = Path(__file__).resolve().parents[1]
-_DEVICE_SIDE: Final = "autoprune.profiler.kit"
+_DEVICE_SIDE: Final = "autoprune.profiler.kit.command"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the first time that a zip file can tell; one time for all, so that bytes repeat
 
 

@@ -21,7 +21,7 @@ def start() -> int:
         import onnxruntime  # noqa: F401
     except ImportError as error:
         return _refuse(str(error) + "; the kit needs two packages: python -m pip install numpy onnxruntime")
-    from autoprune.profiler.kit import main
+    from autoprune.profiler.kit.command import main
 
     return main(sys.argv)
 

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from autoprune.copies.family import NetworkFamily, NotAFamily, make_family, skeleton_of
 from autoprune.cost import Extent
 from autoprune.errors import AutopruneError, BadInput
-from autoprune.profiler.blueprint import Blueprint, Networks, units_of
-from autoprune.profiler.extents import lengths, single_groups, telling_apart
 from autoprune.profiler.listening import OnProgress, silent
-from autoprune.profiler.skeleton import Skeleton
+from autoprune.profiler.plan.blueprint import Blueprint, Networks, units_of
+from autoprune.profiler.plan.extents import lengths, single_groups, telling_apart
+from autoprune.profiler.runtime.skeleton import Skeleton
 from autoprune.space import Policy, SearchSpace
 
 Build = Callable[[Policy], nn.Module]
@@ -183,13 +183,15 @@ def _varies(extent: Extent, dense: np.ndarray) -> bool:
 
 
 def _generic(module: nn.Module) -> nn.Module:
-    """`module` with parameters of which none is constant: exporters fold zeros and ones away, trained ones stay.
+    """`module` with tensors of which none is constant: exporters fold zeros and ones away, trained ones stay.
 
-    A bias of zeros would vanish from the graph, and with it an input of every convolution.
+    A bias of zeros would vanish from the graph, and with it an input of every convolution; variances
+    of ones would be stored once for all batch norms that happen to be equally wide.
     """
     generator = torch.Generator().manual_seed(0)
     changed = copy.deepcopy(module).cpu()
-    statistics = {f"{name}.running_mean" for name, child in changed.named_modules() if hasattr(child, "running_mean")}
+    norms = [name for name, child in changed.named_modules() if hasattr(child, "running_mean")]
+    statistics = {f"{name}.{kind}" for name in norms for kind in ("running_mean", "running_var")}
     with torch.no_grad():
         for name, tensor in _tensors(changed).items():
             if not tensor.is_floating_point() or not tensor.numel():

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from autoprune.cost import Measurement
 from autoprune.device import Device
-from autoprune.profiler.averaging import summary
-from autoprune.profiler.energy import consumption
-from autoprune.profiler.meter import Meter
-from autoprune.profiler.pinning import pinned
-from autoprune.profiler.session import Session
-from autoprune.profiler.timing import time_in_turns
+from autoprune.profiler.energy.energy_model import consumption
+from autoprune.profiler.energy.meter import Meter
+from autoprune.profiler.runtime.pinning import pinned
+from autoprune.profiler.runtime.session import Session
+from autoprune.profiler.timing.averaging import summary
+from autoprune.profiler.timing.visits import time_in_turns
 
 _ROUNDS = 24
 _RUNS = 20

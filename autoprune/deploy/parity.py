@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from autoprune.device import Device
 from autoprune.errors import AutopruneError, BadInput
-from autoprune.profiler.session import Session
+from autoprune.profiler.runtime.session import Session
 
 TOLERANCE = 1e-4  # maximum absolute difference of any output
 

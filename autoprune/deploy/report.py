@@ -15,8 +15,8 @@ from autoprune.cost import Cost, Measurement, Metric
 from autoprune.deploy.run_folder import first_mistake, read_json
 from autoprune.errors import BadInput, CorruptFile
 from autoprune.files import write_atomic
-from autoprune.profiler.prediction import TimedPlan
-from autoprune.profiler.table import LatencyTable, Verification
+from autoprune.profiler.table.latency_table import LatencyTable, Verification
+from autoprune.profiler.table.prediction import TimedPlan
 
 SCHEMA: Final = "autoprune.report/1"
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")

@@ -25,8 +25,8 @@ from autoprune.deploy.drawing import (
     svg_element,
     write_figure,
 )
-from autoprune.profiler.stairs import Step
-from autoprune.profiler.table import NetworkProfile, Verification, VerifiedNetwork
+from autoprune.profiler.table.latency_table import NetworkProfile, Verification, VerifiedNetwork
+from autoprune.profiler.table.stairs import Step
 from autoprune.tables.words import percent, shape_text, verdict
 
 _BAND: Final = 0.05

@@ -31,8 +31,8 @@ from autoprune.pipeline.results import ApplyResult, KitResult, ProfileResult, Se
 from autoprune.pipeline.search import Found
 from autoprune.pipeline.search import search as find
 from autoprune.pipeline.subject import Network, Subject, epochs, prepare
-from autoprune.profiler.fingerprint import Fingerprint
-from autoprune.profiler.table import LatencyTable, Verification
+from autoprune.profiler.runtime.fingerprint import Fingerprint
+from autoprune.profiler.table.latency_table import LatencyTable, Verification
 from autoprune.profiler.verify import verify
 from autoprune.progress import Progress, Silent
 from autoprune.pruning import Pruner

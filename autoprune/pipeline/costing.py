@@ -11,12 +11,12 @@ from autoprune.copies.networks import Copies, networks
 from autoprune.cost import CostModel, Metric
 from autoprune.errors import UnknownKernel
 from autoprune.pipeline.subject import Network
-from autoprune.profiler.blueprint import architecture_digest
-from autoprune.profiler.fingerprint import Fingerprint
-from autoprune.profiler.prediction import NetworkEnergy, TimedPlan
+from autoprune.profiler.plan.blueprint import architecture_digest
 from autoprune.profiler.profile import profile
-from autoprune.profiler.stairs import candidate_widths, cheaper_widths, pareto_widths
-from autoprune.profiler.table import LatencyTable
+from autoprune.profiler.runtime.fingerprint import Fingerprint
+from autoprune.profiler.table.latency_table import LatencyTable
+from autoprune.profiler.table.prediction import NetworkEnergy, TimedPlan
+from autoprune.profiler.table.stairs import candidate_widths, cheaper_widths, pareto_widths
 from autoprune.progress import Progress
 from autoprune.space import SearchSpace
 from autoprune.spec import DeviceSpec, SearchSpec

@@ -26,9 +26,9 @@ from autoprune.evaluation.registry import builtin_tasks
 from autoprune.files import write_atomic
 from autoprune.pipeline.search import Found
 from autoprune.pipeline.subject import Network, Subject
-from autoprune.profiler.fingerprint import Fingerprint
-from autoprune.profiler.meter import NoMeter, find_meter
-from autoprune.profiler.table import document
+from autoprune.profiler.energy.meter import NoMeter, find_meter
+from autoprune.profiler.runtime.fingerprint import Fingerprint
+from autoprune.profiler.table.latency_table import document
 from autoprune.progress import Progress
 from autoprune.space import Policy, SearchSpace
 from autoprune.spec import DeviceSpec, RunSpec

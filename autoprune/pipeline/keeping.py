@@ -14,7 +14,7 @@ from autoprune.pipeline.costing import Costing
 from autoprune.pipeline.delivery import batch_like, measure, measure_energy
 from autoprune.pipeline.search import Found, Judge
 from autoprune.pipeline.subject import Subject
-from autoprune.profiler.meter import NoMeter, find_meter
+from autoprune.profiler.energy.meter import NoMeter, find_meter
 from autoprune.progress import Progress
 from autoprune.space import Policy
 from autoprune.spec import DeviceSpec, RunSpec

@@ -8,20 +8,20 @@ from functools import partial
 from pathlib import Path
 
 from autoprune.device import Device
-from autoprune.profiler.analysis import make_table
-from autoprune.profiler.averaging import settled
-from autoprune.profiler.blueprint import Networks
-from autoprune.profiler.energy import energy_of
-from autoprune.profiler.fingerprint import Conditions, Fingerprint
-from autoprune.profiler.journal import Journal
+from autoprune.profiler.energy.energy_model import energy_of
 from autoprune.profiler.listening import OnProgress, silent
-from autoprune.profiler.observing import Observed, observe_more, observe_plan
-from autoprune.profiler.overhead import measured_overhead_ms
-from autoprune.profiler.pinning import pinned
-from autoprune.profiler.reference import Reference
-from autoprune.profiler.session import require_true_times
-from autoprune.profiler.table import LatencyTable
-from autoprune.profiler.timing import Visit, Visitor, runs_a_visit, visit_rounds
+from autoprune.profiler.plan.blueprint import Networks
+from autoprune.profiler.plan.observing import Observed, observe_more, observe_plan
+from autoprune.profiler.runtime.fingerprint import Conditions, Fingerprint
+from autoprune.profiler.runtime.pinning import pinned
+from autoprune.profiler.runtime.session import require_true_times
+from autoprune.profiler.table.analysis import make_table
+from autoprune.profiler.table.latency_table import LatencyTable
+from autoprune.profiler.timing.averaging import settled
+from autoprune.profiler.timing.journal import Journal
+from autoprune.profiler.timing.overhead import measured_overhead_ms
+from autoprune.profiler.timing.reference import Reference
+from autoprune.profiler.timing.visits import Visit, Visitor, runs_a_visit, visit_rounds
 
 
 def profile(

@@ -10,16 +10,16 @@ import numpy as np
 from autoprune.cost import FloatArray
 from autoprune.device import Device
 from autoprune.errors import BadInput
-from autoprune.profiler.averaging import summary
-from autoprune.profiler.blueprint import Networks
 from autoprune.profiler.listening import OnProgress, silent
-from autoprune.profiler.observing import possible_policies
-from autoprune.profiler.pinning import pinned
-from autoprune.profiler.prediction import TimedPlan
-from autoprune.profiler.reference import Reference
-from autoprune.profiler.sampling import random_policies
-from autoprune.profiler.session import Session
-from autoprune.profiler.table import LatencyTable, NoiseFloor, Verification, VerifiedNetwork
+from autoprune.profiler.plan.blueprint import Networks
+from autoprune.profiler.plan.observing import possible_policies
+from autoprune.profiler.plan.sampling import random_policies
+from autoprune.profiler.runtime.pinning import pinned
+from autoprune.profiler.runtime.session import Session
+from autoprune.profiler.table.latency_table import LatencyTable, NoiseFloor, Verification, VerifiedNetwork
+from autoprune.profiler.table.prediction import TimedPlan
+from autoprune.profiler.timing.averaging import summary
+from autoprune.profiler.timing.reference import Reference
 from autoprune.space import Policy, SearchSpace
 
 _ROUNDS = 4

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from autoprune.data_files import data_folder
-from autoprune.profiler.fingerprint import Fingerprint
-from autoprune.profiler.table import LatencyTable
+from autoprune.profiler.runtime.fingerprint import Fingerprint
+from autoprune.profiler.table.latency_table import LatencyTable
 from autoprune.tables.reading import read_table
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from autoprune.errors import BadInput
-from autoprune.profiler.prediction import Coverage, TimedPlan
-from autoprune.profiler.stairs import Step, stair
-from autoprune.profiler.table import LatencyTable, NetworkProfile, ProfiledGroup
+from autoprune.profiler.table.latency_table import LatencyTable, NetworkProfile, ProfiledGroup
+from autoprune.profiler.table.prediction import Coverage, TimedPlan
+from autoprune.profiler.table.stairs import Step, stair
 from autoprune.tables.words import shape_text
 
 _MOST_NAMED = 12

@@ -9,7 +9,7 @@ from small_networks import CPU, small_blueprint, small_model
 
 from autoprune.copies.family import NetworkFamily, NotAFamily, make_family, skeleton_of
 from autoprune.errors import BadInput
-from autoprune.profiler.session import Session
+from autoprune.profiler.runtime.session import Session
 from autoprune.space import Policy
 
 BLUEPRINT = small_blueprint()

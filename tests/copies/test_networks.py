@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from autoprune.copies.family import NetworkFamily
 from autoprune.copies.networks import Copies, ExportedNetworks, export_model, networks
 from autoprune.errors import BadInput
-from autoprune.profiler.session import Session
+from autoprune.profiler.runtime.session import Session
 from autoprune.space import ChannelGroup, Policy, SearchSpace
 
 SHAPE = (2, 3, 8, 8)

@@ -17,9 +17,9 @@ from autoprune.copies.family import NetworkFamily, make_family
 from autoprune.copies.kit import write_kit
 from autoprune.device import Device
 from autoprune.errors import BadInput
-from autoprune.profiler.kit import PLAN_FILE, KitPlan
-from autoprune.profiler.observing import possible_policies
-from autoprune.profiler.packed import PackedNetworks
+from autoprune.profiler.kit.command import PLAN_FILE, KitPlan
+from autoprune.profiler.kit.packed import PackedNetworks
+from autoprune.profiler.plan.observing import possible_policies
 from autoprune.profiler.verify import unseen_policies
 from autoprune.space import Policy, SearchSpace
 
@@ -78,7 +78,7 @@ def test_a_kit_is_its_own_program(tmp_path: Path) -> None:
     path = tmp_path / "kit.pyz"
     kit(path)
     code = (
-        "import json, sys; sys.path.insert(0, sys.argv[1]); import autoprune.profiler.kit\n"
+        "import json, sys; sys.path.insert(0, sys.argv[1]); import autoprune.profiler.kit.command\n"
         "files = {name: getattr(m, '__file__', None) for name, m in sys.modules.items()}; print(json.dumps(files))"
     )
     done = subprocess.run([sys.executable, "-c", code, path], cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ from verified_example import example_verification
 
 from autoprune.deploy.table_pictures import fidelity, write_stairs
 from autoprune.errors import BadInput
-from autoprune.profiler.stairs import Step
+from autoprune.profiler.table.stairs import Step
 
 STEPS = (Step(4, 1.0, 0.1, 0.0, True), Step(8, 2.5, 0.1, 0.3, False), Step(16, 2.0, 0.1, 0.0, True))
 

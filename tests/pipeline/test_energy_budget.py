@@ -17,7 +17,7 @@ from autoprune.deploy.report import SCHEMA_FILE, Report
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.deploy.summary import rows, verdict
 from autoprune.errors import BudgetUnreachable
-from autoprune.profiler.meter import NoMeter
+from autoprune.profiler.energy.meter import NoMeter
 from autoprune.spec import RunSpec
 from autoprune.tables.reading import read_table
 
@@ -42,7 +42,7 @@ def metered(monkeypatch: pytest.MonkeyPatch, meter: ConstantPower | None) -> Non
             raise NoMeter("this is a test")
         return meter
 
-    for room in ("profiler.energy", "pipeline.delivery", "pipeline.keeping"):
+    for room in ("profiler.energy.energy_model", "pipeline.delivery", "pipeline.keeping"):
         monkeypatch.setattr(f"autoprune.{room}.find_meter", find)
 
 

@@ -10,10 +10,10 @@ from small_networks import CPU, Alone, SmallNetworks, small_space
 
 from autoprune.device import Device
 from autoprune.errors import BadInput
-from autoprune.profiler.fingerprint import Fingerprint
-from autoprune.profiler.prediction import TimedPlan
 from autoprune.profiler.profile import profile
-from autoprune.profiler.table import LatencyTable
+from autoprune.profiler.runtime.fingerprint import Fingerprint
+from autoprune.profiler.table.latency_table import LatencyTable
+from autoprune.profiler.table.prediction import TimedPlan
 from autoprune.space import SearchSpace
 from autoprune.tables.reading import read_table
 

@@ -7,10 +7,10 @@ import pytest
 from small_networks import CPU, Alone, SmallNetworks, small_space
 
 from autoprune.errors import BadInput
-from autoprune.profiler.observing import possible_policies
-from autoprune.profiler.prediction import TimedPlan
+from autoprune.profiler.plan.observing import possible_policies
 from autoprune.profiler.profile import profile
-from autoprune.profiler.table import LatencyTable, Verification, document
+from autoprune.profiler.table.latency_table import LatencyTable, Verification, document
+from autoprune.profiler.table.prediction import TimedPlan
 from autoprune.profiler.verify import judge, unseen_policies, verify
 from autoprune.space import ChannelGroup, Policy, SearchSpace
 

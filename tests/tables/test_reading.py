@@ -12,7 +12,7 @@ from damaged_tables import OBJECTS, PLACES, at, example_content, put, sealed, wr
 from table_example import digest, example_table
 
 from autoprune.errors import BadInput, CorruptFile
-from autoprune.profiler.table import LatencyTable
+from autoprune.profiler.table.latency_table import LatencyTable
 from autoprune.tables.reading import read_table
 
 TABLE = example_table()

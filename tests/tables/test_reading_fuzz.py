@@ -21,10 +21,10 @@ from table_example import example_table
 from autoprune.cli import main
 from autoprune.device import Device
 from autoprune.errors import BadInput, UnknownKernel
-from autoprune.profiler.fingerprint import Fingerprint
-from autoprune.profiler.prediction import TimedPlan
-from autoprune.profiler.stairs import pareto_widths
-from autoprune.profiler.table import LatencyTable, NetworkProfile, document
+from autoprune.profiler.runtime.fingerprint import Fingerprint
+from autoprune.profiler.table.latency_table import LatencyTable, NetworkProfile, document
+from autoprune.profiler.table.prediction import TimedPlan
+from autoprune.profiler.table.stairs import pareto_widths
 from autoprune.tables.reading import read_table
 
 THOROUGH = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])

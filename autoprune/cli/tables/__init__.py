@@ -1,0 +1,1 @@
+"""`autoprune tables`: list, show, verify and import latency tables."""

@@ -1,0 +1,1 @@
+"""The profiler as one file on another device, without the rest of autoprune."""

@@ -1,0 +1,1 @@
+"""Which kernels the runtime executes for any policy, learnt from networks that it ran."""
