@@ -11,12 +11,14 @@ from autoprune.cost import Cost, Metric
 from autoprune.errors import BadInput
 
 _SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+_BYTES = {"": 1.0, "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30}
 _UNITS: dict[Metric, dict[str, float]] = {
     Metric.MACS: _SCALES,
     Metric.PARAMS: _SCALES,
     Metric.LATENCY: {"": 1.0, "ms": 1.0, "us": 1e-3, "s": 1e3},
     Metric.ENERGY: {"": 1.0, "mj": 1.0, "uj": 1e-3, "j": 1e3},
-    Metric.MEMORY: {"": 1.0, "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30},
+    Metric.MEMORY: _BYTES,
+    Metric.SIZE: _BYTES,
 }
 
 
@@ -24,7 +26,7 @@ _UNITS: dict[Metric, dict[str, float]] = {
 class Budget:
     """A limit on one metric: absolute (in the metric's unit) or relative to the dense network.
 
-    Units: MACs and parameters are counts, latency ms, energy mJ, memory bytes.
+    Units: MACs and parameters are counts, latency ms, energy mJ, memory and size bytes.
     """
 
     metric: Metric
@@ -39,7 +41,7 @@ class Budget:
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """Read `latency=0.5x`, `latency=8ms`, `macs=50%`, `macs=60M`, `params=200k`, `memory=4MiB`."""
+        """Read `latency=0.5x`, `latency=8ms`, `macs=50%`, `macs=60M`, `params=200k`, `memory=4MiB`, `size=1MB`."""
         match = re.fullmatch(r"\s*([a-z]+)\s*=\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z%]*)\s*", text.lower())
         if not match:
             raise BadInput(f"a budget reads METRIC=LIMIT, as in latency=0.5x, latency=8ms or macs=60M; got {text!r}")

@@ -32,6 +32,7 @@ class Metric(StrEnum):
     LATENCY = "latency"
     ENERGY = "energy"
     MEMORY = "memory"
+    SIZE = "size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Cost:
 
     `macs` multiply-accumulates (FLOPs = 2 x MACs), `params` numbers stored, `latency_ms` and
     `energy_mj` read from a device's table, `peak_memory_bytes` the most activation bytes alive at
-    once (float32, parameters not counted).
+    once (float32, parameters not counted), `size_bytes` those of the network as an ONNX file.
     """
 
     macs: float
@@ -48,19 +49,36 @@ class Cost:
     peak_memory_bytes: float
     latency_ms: float | None = None
     energy_mj: float | None = None
+    size_bytes: float | None = None
 
     def of(self, metric: Metric) -> float:
         """The value of `metric`; raises `BadInput` where it is not known."""
-        value = {
+        value = self._values[metric]
+        if value is None:
+            raise _not_known(metric)
+        return value
+
+    @property
+    def known(self) -> dict[Metric, float]:
+        """The value of every metric that is known."""
+        return {metric: value for metric, value in self._values.items() if value is not None}
+
+    @property
+    def _values(self) -> dict[Metric, float | None]:
+        return {
             Metric.MACS: self.macs,
             Metric.PARAMS: self.params,
             Metric.LATENCY: self.latency_ms,
             Metric.ENERGY: self.energy_mj,
             Metric.MEMORY: self.peak_memory_bytes,
-        }[metric]
-        if value is None:
-            raise BadInput(f"{metric} is not known for this network; give a table that holds it (autoprune profile)")
-        return value
+            Metric.SIZE: self.size_bytes,
+        }
+
+
+def _not_known(metric: Metric) -> BadInput:
+    if metric is Metric.SIZE:
+        return BadInput("size is not known for this network: it was not exported to see what its file holds")
+    return BadInput(f"{metric} is not known for this network; give a table that holds it (autoprune profile)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +129,16 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class CountPlan:
-    """What the tracer counted: work, parameters, activation tensors, and which of these live at each step."""
+    """What was counted: work, parameters, activation tensors, and which of these live at each step.
+
+    `stored` are the bytes of the network's file (`deploy.file_size`); empty where nobody has looked.
+    """
 
     macs: tuple[Volume, ...]
     params: tuple[Volume, ...]
     tensors: tuple[Volume, ...]  # bytes
     live: tuple[tuple[int, ...], ...]  # indices into `tensors`, one tuple an executed operator
+    stored: tuple[Volume, ...] = ()  # bytes
 
 
 class _Volumes:
@@ -201,6 +223,8 @@ class CostModel:
             Metric.PARAMS: _Total(plan.params, n),
             Metric.MEMORY: _Peak(plan, n),
         }
+        if plan.stored:
+            self._counted[Metric.SIZE] = _Total(plan.stored, n)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -230,7 +254,7 @@ class CostModel:
             return self._counted[metric](units)
         if metric in self._tabled:
             return self._tabled[metric](widths)
-        raise BadInput(f"{metric} is not known for this network; give a table that holds it (autoprune profile)")
+        raise _not_known(metric)
 
     def cost(self, policy: Policy) -> Cost:
         """The cost of one policy; what is not known is None."""
@@ -241,4 +265,5 @@ class CostModel:
             peak_memory_bytes=got[Metric.MEMORY],
             latency_ms=got.get(Metric.LATENCY),
             energy_mj=got.get(Metric.ENERGY),
+            size_bytes=got.get(Metric.SIZE),
         )

@@ -17,6 +17,10 @@ class BudgetUnreachable(BadInput):
     """Even the smallest network of the search space costs more than the budget."""
 
 
+class FloorUnreachable(BadInput):
+    """No network that was looked at keeps the score that the user asked for."""
+
+
 class UnknownKernel(BadInput):
     """A latency table has no row for an operator that the network would execute."""
 

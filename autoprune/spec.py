@@ -17,12 +17,14 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from autoprune.budget import Budget
 from autoprune.cost import Metric
 from autoprune.device import Device
 from autoprune.errors import BadInput
+from autoprune.floor import Floor
 from autoprune.objective import Objective
 
 T = TypeVar("T", bound=BaseModel)
@@ -41,6 +43,30 @@ BudgetText = Annotated[
     BeforeValidator(_budget),
     PlainSerializer(str, return_type=str),
 ]
+
+
+def _floor(value: object) -> object:
+    return Floor.parse(str(value)) if isinstance(value, str | float | int) else value
+
+
+FloorText = Annotated[Floor, BeforeValidator(_floor), PlainSerializer(str, return_type=str)]
+
+
+def _one_or_several(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Metrics = Annotated[tuple[Metric, ...], BeforeValidator(_one_or_several)]
+
+
+def _table_and_budgets(value: object) -> object:
+    """`TABLE:latency=0.6x,energy=0.5x` as a section's fields; anything else is left to the validator."""
+    if not isinstance(value, str):
+        return value
+    table, colon, budgets = value.rpartition(":")
+    if not colon or not table:
+        raise ValueError("another device reads TABLE:BUDGET, as in phone.json:latency=0.6x")
+    return {"table": table, "budgets": budgets.split(",")}
 
 
 def _processors(value: object) -> object:
@@ -98,13 +124,31 @@ class DeviceSpec(_Section):
         return Device(self.provider, self.threads, self.affinity)
 
 
+def _one_a_metric(budgets: tuple[Budget, ...]) -> tuple[Budget, ...]:
+    metrics = [b.metric for b in budgets]
+    if len(set(metrics)) != len(metrics):
+        raise ValueError(f"at most one budget a metric, got {', '.join(map(str, budgets))}")
+    return budgets
+
+
 class SearchSpec(_Section):
-    """Which agent looks for policies, for how long, under which budgets."""
+    """Which agent looks for policies, for how long, under which budgets; or down to which score.
+
+    With `budgets` alone, the best policy that keeps them is chosen. With a `floor`, the one of
+    least cost (`minimise`) that keeps the floor, and the budgets. `pareto` asks for all best trades
+    of score against the costs `minimise`; where neither budgets nor a floor are given, none of
+    them is chosen.
+    """
 
     agent: str = Field("evolution", description="name of an agent (autoprune agents list) or a path to its TOML file")
+    warm_start: str | None = Field(None, description="an agent that spends the first quarter of the trials")
     trials: int = Field(200, ge=1, description="policies to score")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of everything random")
-    budgets: tuple[BudgetText, ...] = Field(min_length=1, description='such as ["latency=0.5x"]; all hold at once')
+    budgets: tuple[BudgetText, ...] = Field((), description='such as ["latency=0.5x"]; all hold at once')
+    floor: FloorText | None = Field(None, description="least score on the selection split: dense-0.01, or 0.91")
+    minimise: Metrics = Field((), description="what is to be least: one cost under a floor, one or two of a front")
+    pareto: bool = Field(False, description="find the front of score against the costs to minimise")
+    levels: int = Field(8, ge=2, le=1000, description="budget levels that a front or a floor is searched at")
     reward: str = Field("accuracy", description="what a trial's reward is: accuracy, R_err, R_FLOPs, R_param, ...")
     finalists: int = Field(5, ge=1, description="best trials refitted and measured before one is chosen")
 
@@ -115,15 +159,54 @@ class SearchSpec(_Section):
 
     @field_validator("budgets")
     @classmethod
-    def _one_a_metric(cls, budgets: tuple[Budget, ...]) -> tuple[Budget, ...]:
-        metrics = [b.metric for b in budgets]
-        if len(set(metrics)) != len(metrics):
-            raise ValueError(f"at most one budget a metric, got {', '.join(map(str, budgets))}")
-        return budgets
+    def _distinct_metrics(cls, budgets: tuple[Budget, ...]) -> tuple[Budget, ...]:
+        return _one_a_metric(budgets)
 
-    def limits(self, metric: Metric) -> bool:
-        """Whether a budget limits `metric`."""
-        return any(b.metric is metric for b in self.budgets)
+    @model_validator(mode="after")
+    def _says_what_to_minimise(self) -> Self:
+        if self.floor and len(self.minimise) != 1:
+            raise ValueError("a floor needs one cost to minimise, as in minimise = 'latency'")
+        if self.minimise and not (self.floor or self.pareto):
+            raise ValueError("a cost is minimised down to a floor, or along a front; give floor or pareto")
+        if len(set(self.minimise)) != len(self.minimise) or len(self.minimise) > 2:
+            raise ValueError(f"minimise one cost, or two different ones, got {', '.join(self.minimise)}")
+        return self
+
+    @property
+    def traded(self) -> tuple[Metric, ...]:
+        """The costs of the front: what is to be minimised, else what budgets limit (two at most), else MACs."""
+        return self.minimise or tuple(b.metric for b in self.budgets[:2]) or (Metric.MACS,)
+
+    def concerns(self, metric: Metric) -> bool:
+        """Whether `metric` has to be known: a budget limits it, or it is to be minimised."""
+        return metric in self.minimise or any(b.metric is metric for b in self.budgets)
+
+
+class OtherDeviceSpec(_Section):
+    """Another device that the same policy is for: its latency table, and what the network may cost there."""
+
+    table: Path = Field(description="the other device's latency table")
+    budgets: tuple[BudgetText, ...] = Field(min_length=1, description="on latency or energy there; all hold at once")
+    batch: int = Field(1, ge=1, le=65536, description="images per inference there")
+
+    @field_validator("budgets")
+    @classmethod
+    def _from_a_table(cls, budgets: tuple[Budget, ...]) -> tuple[Budget, ...]:
+        if everywhere := [str(b) for b in budgets if b.metric not in (Metric.LATENCY, Metric.ENERGY)]:
+            raise ValueError(f"{everywhere[0]} is the same on every device; give it as a budget of the search")
+        return _one_a_metric(budgets)
+
+
+class ReconstructionSpec(_Section):
+    """Training of each block of the pruned network on the dense block's outputs, without labels.
+
+    The defaults were chosen on training images of CIFAR-10, for a ResNet-56 at half its MACs: by how
+    far its outputs then were from the dense network's on images that no block was trained on.
+    """
+
+    steps: int = Field(400, ge=0, description="gradient steps a block; 0 to leave it out")
+    learning_rate: float = Field(3e-3, gt=0, description="of Adam at the start of its cosine schedule")
+    batch: int = Field(32, ge=1, description="calibration images a step")
 
 
 class FinetuneSpec(_Section):
@@ -145,8 +228,23 @@ class RunSpec(_Section):
     model: ModelSpec
     task: TaskSpec
     device: DeviceSpec = DeviceSpec()
+    also: tuple[Annotated[OtherDeviceSpec, BeforeValidator(_table_and_budgets)], ...] = Field(
+        (), description="further devices whose budgets the policy keeps, by their tables"
+    )
     search: SearchSpec
+    reconstruction: ReconstructionSpec = ReconstructionSpec()
     finetune: FinetuneSpec = FinetuneSpec()
+
+    @model_validator(mode="after")
+    def _something_is_asked_for(self) -> Self:
+        if not (self.search.budgets or self.search.floor or self.search.pareto or self.also):
+            raise ValueError("no budget, floor or front is asked for, so the search would keep every channel")
+        return self
+
+    @property
+    def chooses(self) -> bool:
+        """Whether one policy is to be chosen; a front alone leaves that open."""
+        return bool(self.search.budgets or self.search.floor or self.also)
 
     @classmethod
     def parse(cls, data: dict[str, Any], source: str = "the spec") -> Self:
@@ -167,6 +265,7 @@ class AgentSpec(_Section):
     """A search agent: which searcher, with which hyper-parameters, and where they come from."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    warm_start: str | None = Field(None, description="an agent that spends the first quarter of the trials")
     searcher: str = Field(description="name of a searcher in the registry (entry point group autoprune.searchers)")
     summary: str = Field(description="what it does, in one sentence")
     source: str = Field(description="paper and section, or documentation, that the settings come from")
@@ -196,5 +295,7 @@ def _validated(model: type[T], data: dict[str, Any], source: str) -> T:
     except ValidationError as error:
         first, *others = error.errors()
         where = ".".join(str(part) for part in first["loc"] if not re.match(r"function-", str(part)))
+        what = first["msg"].removeprefix("Value error, ")
+        got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
         rest = f" (and {len(others)} more)" if others else ""
-        raise BadInput(f"{source}: {where}: {first['msg']}, got {first.get('input')!r}{rest}") from None
+        raise BadInput(f"{source}: {where + ': ' if where else ''}{what}{got}{rest}") from None

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from autoprune.cost import Cost
+import numpy as np
+
+from autoprune.cost import Cost, FloatArray
 from autoprune.errors import BadInput
 from autoprune.feasible import FeasibleSet
 from autoprune.features import GroupFeatures
@@ -34,13 +36,19 @@ class Trial:
 Evaluate = Callable[[Sequence[Policy]], list[Trial]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
-    """All a searcher sees: where it may look, how to score, how often, its seed, and what the layers look like.
+    """All a searcher sees: where it may look, how to score, how often, its seed, and what is known beforehand.
 
     `evaluate` scores policies and returns one trial each, in order; every policy handed to it
-    counts as a trial, known or not, and `trials` is how many the search has in all. `layers`
-    describes the layer that produces each group, for agents with a state; it may be empty for others.
+    counts as a trial, known or not, and `trials` is how many the search has in all.
+
+    What may be left empty, for searchers that need none of it: `layers` describes the layer that
+    produces each group, for agents with a state. `damages` says per group what cutting that group
+    alone is expected to cost: an array [len(group.widths)], 0 at the dense width, nowhere rising
+    with the width, in a unit that all groups share (such as the relative error of the layers that
+    read the group). `known` are the trials of another search to start from; their policies may
+    break the budgets of this one.
     """
 
     feasible: FeasibleSet
@@ -48,6 +56,8 @@ class Problem:
     trials: int
     seed: int
     layers: tuple[GroupFeatures, ...] = ()
+    damages: tuple[FloatArray, ...] = ()
+    known: tuple[Trial, ...] = ()
 
     def __post_init__(self) -> None:
         if self.trials < 1:
@@ -56,6 +66,24 @@ class Problem:
             raise BadInput("the network has no prunable channel group, so there is nothing to search")
         if self.layers and len(self.layers) != len(self.space):
             raise BadInput(f"expected one GroupFeatures a group ({len(self.space)}), got {len(self.layers)}")
+        if self.damages:
+            self._check_damages()
+        for trial in self.known:
+            self.space.check(trial.policy)
+
+    def _check_damages(self) -> None:
+        if len(self.damages) != len(self.space):
+            raise BadInput(f"expected one array of damages a group ({len(self.space)}), got {len(self.damages)}")
+        for group, damage in zip(self.space.groups, self.damages, strict=True):
+            if damage.shape != (len(group.widths),):
+                raise BadInput(
+                    f"group {group.name}: expected one damage a width ({len(group.widths)}), got {list(damage.shape)}"
+                )
+            if not np.isfinite(damage).all() or damage[-1] != 0 or (np.diff(damage) > 0).any():
+                raise BadInput(
+                    f"group {group.name}: damages are finite, 0 at the dense width and nowhere rise with the width, "
+                    f"got {damage.tolist()}"
+                )
 
     @property
     def space(self) -> SearchSpace:

@@ -25,7 +25,7 @@ from autoprune.pipeline.subject import Network
 from autoprune.profiler.timing.averaging import summary
 from autoprune.progress import Silent
 from autoprune.space import SearchSpace
-from autoprune.spec import DeviceSpec, ModelSpec, SearchSpec
+from autoprune.spec import ModelSpec, RunSpec
 
 REPEATS = 7
 
@@ -60,9 +60,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     network = Network.load(ModelSpec(name="resnet56"), (3, 32, 32))
-    device = DeviceSpec(table=arguments.table, seconds=arguments.seconds)
-    search = SearchSpec.model_validate({"budgets": ["latency=0.5x"]})
-    cost = cost_policies(network, device, search, None, Silent()).model
+    asked = {"model": {"name": "resnet56"}, "task": {"name": "cifar10"}, "search": {"budgets": ["latency=0.5x"]}}
+    spec = RunSpec.parse({**asked, "device": {"table": arguments.table, "seconds": arguments.seconds}})
+    cost = cost_policies(network, spec, None, Silent()).model
     speeds = policies_per_second(cost, random_widths(cost.space, arguments.policies))
     if arguments.json:
         found = {

@@ -76,9 +76,8 @@ def measure(networks: Networks, device: Device, *, seconds: float, more: int, se
     observed = observe_plan(networks, device, seed=seed, tell=silent)
     observed = observe_more(observed, networks, device, seed=seed, tell=silent)
     observed = _extended(observed, networks, device, more, seed)
-    space = networks.blueprint.space
     known = set(observed.policies)
-    unseen = tuple(policy for policy in unseen_policies(space, 30, seed) if policy not in known)
+    unseen = tuple(policy for policy in unseen_policies(networks.blueprint, 30, seed) if policy not in known)
     executions = (*observed.executions, *(observe(networks(policy), device) for policy in unseen))
     makers = [partial(networks, policy) for policy in (*observed.policies, *unseen)]
     visitor = Visitor(makers, executions, device, Reference(device))

@@ -91,7 +91,7 @@ def halved_error(model: nn.Module, traced: Traced, example: torch.Tensor) -> flo
     rng = np.random.default_rng(0)
     widths = zip(traced.space.groups, halved(traced.space).widths, strict=True)
     kept = [rng.permutation(g.width // g.unit)[: width // g.unit] for g, width in widths]
-    return slice_error(model, example, traced.axes, unit_masks(traced.units, kept))
+    return slice_error(model, example, traced.axes, traced.pads, unit_masks(traced.units, kept))
 
 
 def reached_share(counts: CountPlan, cost: CostModel) -> float:

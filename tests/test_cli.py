@@ -25,7 +25,7 @@ from autoprune.spec import AgentSpec, RunSpec
 from autoprune.tables.installed import find_tables
 from autoprune.tables.reading import read_table
 
-COMMANDS = ["profile", "search", "apply", "run", "report", "tables", "agents"]
+COMMANDS = ["profile", "search", "apply", "run", "compare", "sensitivity", "report", "tables", "agents"]
 SPEC = """
 name = "small"
 [model]
@@ -63,7 +63,9 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
         assert re.search(rf"\b{command}\b", done.stdout)
 
 
-@pytest.mark.parametrize("command", [["run"], ["search"], ["profile"], ["apply"], ["report"]])
+@pytest.mark.parametrize(
+    "command", [["run"], ["search"], ["profile"], ["apply"], ["report"], ["compare"], ["sensitivity"]]
+)
 def test_every_command_offers_json_and_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--help"]) == 0
     assert "--json" in capsys.readouterr().out
@@ -103,6 +105,11 @@ BAD_INPUT = [
     (["run"], "no model given; add --model"),
     (["run", "--model", "m"], "no task given; add --task"),
     (["search", "--model", "m", "--task", "digits"], "no budget given; add --budget"),
+    (["search", "--model", "m", "--task", "digits", "--floor", "0.9"], "a floor needs one cost to minimise"),
+    (["search", "--model", "m", "--task", "digits", "--floor", "high", "--minimise", "macs"], "a floor reads SCORE"),
+    (["search", "--model", "m", "--task", "digits", "--also", "t.json"], "another device reads TABLE:BUDGET"),
+    (["run", "--model", "digits_cnn", "--task", "digits", "--pareto"], "a front alone chooses no network"),
+    (["retarget", "nowhere", "--budget", "macs=0.5x"], "nowhere is no run's folder"),
     (["run", "nowhere.toml"], "nowhere.toml: no such file"),
     (["run", "--model", "m", "--task", "digits", "--budget", "speed=0.5x"], "unknown budget metric 'speed'"),
     (["run", "--model", "m", "--task", "digits", "--budget", "macs=0.5x", "--trials", "0"], "search.trials"),
@@ -166,7 +173,13 @@ FLAG_VALUES: dict[str, Any] = {
     "--task": "cifar10",
     "--data": Path("images"),
     "--budget": ["macs=0.3x"],
+    "--floor": "dense-0.01",
+    "--minimise": ["latency"],
+    "--pareto": True,
+    "--levels": 5,
+    "--also": ["phone.json:latency=0.6x"],
     "--agent": "amc-ddpg",
+    "--warm-start": "knapsack",
     "--trials": 11,
     "--seed": 3,
     "--reward": "R_err",
@@ -185,6 +198,9 @@ FLAG_VALUES: dict[str, Any] = {
 def test_each_flag_sets_its_field_and_no_other(flag: Any, spec_file: Path) -> None:
     value = FLAG_VALUES[flag.option]
     expected = RunSpec.load(spec_file).model_dump(mode="json")
+    if flag.option in ("--floor", "--minimise"):  # each needs the other
+        spec_file.write_text(SPEC + 'floor = "0.5"\nminimise = "macs"\n')
+        expected = RunSpec.load(spec_file).model_dump(mode="json")
     *sections, field = flag.field
     place = expected[sections[0]] if sections else expected
     place[field] = value

@@ -78,9 +78,11 @@ def test_a_metric_without_a_table_is_refused_in_batches_too() -> None:
 
 
 def test_each_metric_reads_its_own_field() -> None:
-    cost = Cost(macs=1, params=2, peak_memory_bytes=3, latency_ms=4, energy_mj=5)
-    order = (Metric.MACS, Metric.PARAMS, Metric.MEMORY, Metric.LATENCY, Metric.ENERGY)
-    assert [cost.of(metric) for metric in order] == [1, 2, 3, 4, 5]
+    cost = Cost(macs=1, params=2, peak_memory_bytes=3, latency_ms=4, energy_mj=5, size_bytes=6)
+    order = (Metric.MACS, Metric.PARAMS, Metric.MEMORY, Metric.LATENCY, Metric.ENERGY, Metric.SIZE)
+    assert [cost.of(metric) for metric in order] == [1, 2, 3, 4, 5, 6]
+    assert cost.known == dict(zip(order, [1, 2, 3, 4, 5, 6], strict=True))
+    assert set(Cost(macs=1, params=2, peak_memory_bytes=3).known) == {Metric.MACS, Metric.PARAMS, Metric.MEMORY}
 
 
 def test_groups_count_in_units() -> None:
@@ -104,6 +106,15 @@ def test_energy_is_a_cost_like_any_other_where_a_table_tells_it() -> None:
     assert cost.costs(np.array([WIDTHS]), [Metric.ENERGY])[Metric.ENERGY].tolist() == [0.5 * sum(WIDTHS)]
     found = cost.cost(toy_space().dense())
     assert (found.latency_ms, found.energy_mj) == (None, 0.5 * sum(WIDTHS))
+
+
+def test_size_is_known_where_somebody_has_looked_at_the_file() -> None:
+    space = SearchSpace((ChannelGroup("a", 8, tuple(range(1, 9)), ("a",)),))
+    stored = (Volume("a", 4, (Extent(0, ((0, 1),)), Extent(3))), Volume("graph", 100, ()))
+    cost = CostModel(space, CountPlan((), (), (), (), stored)).cost(Policy((5,)))
+    assert cost.size_bytes == 4 * 5 * 3 + 100
+    with pytest.raises(BadInput, match="size is not known"):
+        CostModel(space, CountPlan((), (), (), ())).cost(Policy((5,))).of(Metric.SIZE)
 
 
 def test_a_kernel_is_written_as_its_operator_and_what_it_reads() -> None:

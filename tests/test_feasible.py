@@ -14,7 +14,7 @@ from toy import WIDTHS, toy_cost, toy_feasible, toy_space
 from autoprune.budget import Budget
 from autoprune.cost import CostModel, Metric
 from autoprune.errors import BudgetUnreachable
-from autoprune.feasible import FeasibleSet
+from autoprune.feasible import DeviceBudgets, FeasibleSet
 from autoprune.space import Policy
 
 BUDGETS = [("macs=0.4x",), ("latency=0.6x",), ("memory=0.6x",), ("latency=0.5x", "params=0.4x"), ("macs=1x",)]
@@ -131,3 +131,65 @@ def test_the_budget_that_the_message_offers_is_reachable(metric: Metric) -> None
     offered = re.search(r"Raise the budget to (\S+) or more", str(caught.value))
     assert offered is not None
     assert cost.space.smallest() in FeasibleSet(cost.space, cost, [Budget.parse(offered[1])])
+
+
+def two_devices(*, here: str, there: str) -> FeasibleSet:
+    """The toy space under a budget here, and one on a device that takes half as long for half the channels."""
+    cost = toy_cost()
+    elsewhere = CostModel(cost.space, cost.plan, latency=lambda widths: widths.sum(axis=1) / 10)
+    return FeasibleSet(cost.space, cost, [Budget.parse(here)], [DeviceBudgets(elsewhere, (Budget.parse(there),), "B")])
+
+
+@given(ratios)
+def test_a_policy_keeps_the_budgets_of_every_device(wanted: list[float]) -> None:
+    feasible = two_devices(here="latency=0.7x", there="latency=0.5x")
+    for policy in (feasible.scaled(wanted), feasible.bounded(wanted)):
+        assert keeps(feasible, policy)
+        assert sum(policy.widths) / 10 <= 0.5 * sum(WIDTHS) / 10
+
+
+def test_either_device_may_be_the_one_that_binds() -> None:
+    policies = random_policies(300)
+    both = two_devices(here="latency=0.4x", there="latency=0.5x").mask(policies)
+    here, there = toy_feasible("latency=0.4x").mask(policies), policies.sum(axis=1) <= 0.5 * sum(WIDTHS)
+    assert both.tolist() == (here & there).tolist()
+    assert (here & ~there).any()
+    assert (there & ~here).any()
+
+
+def test_loads_are_shares_of_every_limit_and_the_mask_is_where_none_is_over() -> None:
+    feasible = two_devices(here="latency=0.7x", there="latency=0.5x")
+    policies = random_policies(200)
+    loads = feasible.loads(policies)
+    assert (feasible.limits, loads.shape) == (2, (200, 2))
+    assert ((loads <= 1).all(axis=1) == feasible.mask(policies)).all()
+    assert toy_feasible().loads(policies).shape == (200, 0)
+
+
+def test_only_another_devices_budget_bounds_policies_too() -> None:
+    cost = toy_cost()
+    elsewhere = CostModel(cost.space, cost.plan, latency=lambda widths: widths.sum(axis=1) / 10)
+    feasible = FeasibleSet(cost.space, cost, [], [DeviceBudgets(elsewhere, (Budget.parse("latency=0.5x"),), "B")])
+    assert sum(feasible.scaled([0.5] * len(WIDTHS)).widths) <= 0.5 * sum(WIDTHS)
+
+
+def test_a_budget_that_no_network_keeps_elsewhere_names_the_device() -> None:
+    with pytest.raises(BudgetUnreachable, match=r"latency <= .* on B: the smallest network costs"):
+        two_devices(here="latency=0.7x", there="latency=0.01ms")
+
+
+def test_a_set_within_further_budgets_keeps_both_and_the_tighter_of_one_metric() -> None:
+    feasible = toy_feasible("macs=0.6x", "params=0.9x")
+    dense = feasible.cost.cost(feasible.space.dense())
+    within = feasible.within([Budget.parse("macs=0.4x"), Budget.parse("params=1x"), Budget.parse("memory=0.8x")])
+    limits = {b.metric: b.limit for b in within.budgets}
+    assert limits[Metric.MACS] == pytest.approx(0.4 * dense.macs)
+    assert limits[Metric.PARAMS] == pytest.approx(0.9 * dense.params)
+    assert limits[Metric.MEMORY] == pytest.approx(0.8 * dense.peak_memory_bytes)
+    policies = random_policies(200)
+    assert (within.mask(policies) <= feasible.mask(policies)).all()
+
+
+def test_a_set_within_further_budgets_keeps_the_other_devices_too() -> None:
+    feasible = two_devices(here="latency=0.7x", there="latency=0.5x").within([Budget.parse("macs=0.9x")])
+    assert feasible.limits == 3

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from autoprune.cost import FloatArray
+from autoprune.cost import Extent, FloatArray
 from autoprune.errors import UnknownKernel
 from autoprune.kernel_sum import KernelSum, Term
 from autoprune.profiler.table.composition import Composition
@@ -118,3 +118,39 @@ def test_a_term_is_looked_up_once_for_every_width_and_never_again() -> None:
     assert asked == [2, 4, 8]
     model(np.repeat(GRID, 100, axis=0))
     assert asked == [2, 4, 8]
+
+
+STREAM = Extent(1, ((0, 1), (1, 2), (2, 1)))  # as long as what three groups have added to it
+INNER = Extent(0, ((2, 1),))
+
+
+def stream_term(name: str, asked: list[tuple[int, int]], unknown: int | None = None) -> Term:
+    """A place that reads a stream and an inner width; its value is not known where the stream is `unknown` long."""
+
+    def value(units: Sequence[int]) -> float:
+        lengths = STREAM.at(units), INNER.at(units)
+        asked.append(lengths)
+        if lengths[0] == unknown:
+            raise UnknownKernel(f"no row for {name}")
+        return 1.7 * lengths[0] + 0.3 * lengths[1]
+
+    return Term(name, (0, 1, 2), value, (STREAM, INNER))
+
+
+def test_a_term_of_many_groups_but_few_lengths_is_looked_up_once_for_each_combination_of_lengths() -> None:
+    asked: list[tuple[int, int]] = []
+    model = KernelSum(SPACE, [stream_term("stream", asked), *TERMS])
+    expected = sums() + np.array([1.7 * STREAM.at(row) + 0.3 * INNER.at(row) for row in UNITS.tolist()])
+    for _ in range(2):
+        np.testing.assert_allclose(model(GRID), expected, rtol=1e-12)
+    assert len(asked) == len(set(asked)) == len({(STREAM.at(row), INNER.at(row)) for row in UNITS.tolist()}) < len(GRID)
+
+
+def test_a_length_that_is_not_known_raises_whenever_it_is_asked_for() -> None:
+    model = KernelSum(SPACE, [stream_term("stream", [], unknown=15)])
+    needs = np.array([STREAM.at(row) == 15 for row in UNITS.tolist()])
+    assert 0 < needs.sum() < len(GRID)
+    assert np.isfinite(model(GRID[~needs])).all()
+    for _ in range(2):
+        with pytest.raises(UnknownKernel, match="no row for stream"):
+            model(GRID)

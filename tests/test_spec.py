@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from autoprune.budget import Budget
 from autoprune.cost import Metric
 from autoprune.errors import BadInput
+from autoprune.floor import Floor
 from autoprune.spec import AgentSpec, RunSpec, read_toml
 
 SMALL: dict[str, Any] = {
@@ -63,7 +64,13 @@ def test_its_toml_leads_back_to_it(
         ("search.trials", 0, r"search\.trials: .*greater than or equal to 1, got 0"),
         ("search.trials", "many", r"search\.trials: .*valid integer.*got 'many'"),
         ("search.seed", 2**32, r"search\.seed: .*less than 4294967296"),
-        ("search.budgets", [], r"search\.budgets: .*at least 1 item"),
+        ("search.budgets", [], r"the spec: no budget, floor or front is asked for"),
+        ("search.floor", "dense-0.01", r"search: a floor needs one cost to minimise"),
+        ("search.floor", "a lot", r"a floor reads SCORE or dense-DROP.*got 'a lot'"),
+        ("search.minimise", "macs", r"search: a cost is minimised down to a floor, or along a front"),
+        ("search.minimise", "speed", r"search\.minimise\.0: .*'macs', 'params'.*got 'speed'"),
+        ("also", ["phone.json"], r"also\.0: another device reads TABLE:BUDGET.*got 'phone.json'"),
+        ("also", ["phone.json:macs=0.5x"], r"also\.0\.budgets: macs=0.5x is the same on every device"),
         ("search.budgets", ["macs=0.5x", "macs=3M"], r"search\.budgets: .*one budget a metric, got macs=0.5x, macs="),
         ("search.budgets", ["latency=fast"], "METRIC=LIMIT.*got 'latency=fast'"),
         ("search.reward", "speed", "unknown reward 'speed'; choose from accuracy"),
@@ -91,10 +98,37 @@ def test_a_spec_cannot_be_changed_afterwards() -> None:
         spec.search.trials = 3  # type: ignore[misc]
 
 
-def test_it_tells_which_metrics_are_limited() -> None:
-    search = RunSpec.parse(SMALL).search
-    assert search.limits(Metric.LATENCY)
-    assert not search.limits(Metric.MACS)
+def test_it_tells_which_metrics_have_to_be_known() -> None:
+    search = RunSpec.parse(SMALL | {"search": {"pareto": True, "minimise": "size"}}).search
+    assert [m for m in Metric if search.concerns(m)] == [Metric.SIZE]
+    assert [m for m in Metric if RunSpec.parse(SMALL).search.concerns(m)] == [Metric.LATENCY]
+
+
+@pytest.mark.parametrize(
+    ("search", "traded"),
+    [
+        ({"minimise": ["latency", "size"]}, (Metric.LATENCY, Metric.SIZE)),
+        ({"minimise": "energy", "budgets": ["macs=0.5x"]}, (Metric.ENERGY,)),
+        ({"budgets": ["params=0.5x", "memory=0.5x", "macs=0.5x"]}, (Metric.PARAMS, Metric.MEMORY)),
+        ({}, (Metric.MACS,)),
+    ],
+)
+def test_a_front_is_against_what_is_minimised_or_limited(search: dict[str, Any], traded: tuple[Metric, ...]) -> None:
+    assert RunSpec.parse(SMALL | {"search": {"pareto": True, **search}}).search.traded == traded
+
+
+@pytest.mark.parametrize("costs", [["macs", "macs"], ["macs", "params", "size"]])
+def test_a_front_is_against_two_different_costs_at_most(costs: list[str]) -> None:
+    with pytest.raises(BadInput, match="minimise one cost, or two different ones, got macs, "):
+        RunSpec.parse(SMALL | {"search": {"pareto": True, "minimise": costs}})
+
+
+def test_a_floor_and_other_devices_survive_their_toml() -> None:
+    search = {"floor": 0.91, "minimise": "latency"}
+    spec = RunSpec.parse(SMALL | {"search": search, "also": ["a:b.json:latency=0.6x,energy=3mJ"]})
+    assert (spec.search.floor, spec.also[0].table) == (Floor(0.91), Path("a:b.json"))
+    assert [str(b) for b in spec.also[0].budgets] == ["latency=0.6x", "energy=3"]
+    assert RunSpec.parse(tomllib.loads(spec.to_toml())) == spec
 
 
 def test_a_file_is_read_like_its_dict(tmp_path: Path) -> None:

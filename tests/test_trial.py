@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
-from toy import toy_feasible
+from toy import toy_feasible, toy_problem
 
 from autoprune.cost import Cost, CostModel, CountPlan
 from autoprune.errors import BadInput
@@ -38,6 +39,27 @@ def test_a_problem_shows_the_space_of_its_feasible_set() -> None:
 def test_a_search_has_trials() -> None:
     with pytest.raises(BadInput, match="at least 1 trial, got 0"):
         Problem(toy_feasible(), lambda _: [], trials=0, seed=0)
+
+
+def test_damages_are_one_falling_curve_a_group() -> None:
+    feasible, good = toy_feasible(), toy_problem().damages
+    widths = [len(group.widths) for group in feasible.space.groups]
+    assert [len(damage) for damage in good] == widths
+    rising, short = np.linspace(0, 1, widths[1]), np.linspace(1, 0, widths[1] - 1)
+    for bad, complaint in [
+        (good[:-1], r"one array of damages a group \(5\), got 4"),
+        ((good[0], short, *good[2:]), r"conv1: expected one damage a width \(8\), got \[7\]"),
+        ((good[0], rising, *good[2:]), "conv1: damages are finite, 0 at the dense width and nowhere rise"),
+        ((good[0], good[1] + 0.1, *good[2:]), "conv1: damages are"),
+        ((good[0] * np.nan, *good[1:]), "conv0: damages are"),
+    ]:
+        with pytest.raises(BadInput, match=complaint):
+            Problem(feasible, lambda _: [], trials=1, seed=0, damages=bad)
+
+
+def test_known_trials_are_of_the_same_space() -> None:
+    with pytest.raises(BadInput, match="the policy has 1 widths, the network has 5 groups"):
+        Problem(toy_feasible(), lambda _: [], trials=1, seed=0, known=(trial(0, 0.5),))
 
 
 def test_a_network_without_groups_cannot_be_searched() -> None:

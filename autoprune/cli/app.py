@@ -9,6 +9,7 @@ import typer
 
 import autoprune
 from autoprune.cli import agents
+from autoprune.cli.compare import compare
 from autoprune.cli.flags import (
     Affinity,
     Json,
@@ -24,6 +25,9 @@ from autoprune.cli.flags import (
 from autoprune.cli.groups import Group
 from autoprune.cli.output import show_json, show_report, show_values
 from autoprune.cli.progress import listening
+from autoprune.cli.retarget import retarget
+from autoprune.cli.search_screen import show_search
+from autoprune.cli.sensitivity import sensitivity
 from autoprune.cli.tables.commands import app as tables_app
 
 if TYPE_CHECKING:
@@ -100,12 +104,12 @@ def profile(
 @app.command("search")
 @takes_spec
 def search(spec: RunSpec, out: Path, as_json: bool) -> None:
-    """Find which channels to keep under a budget; the same command again resumes."""
+    """Find which channels to keep: under a budget, down to a floor, or a front; the same command again resumes."""
     from autoprune import pipeline
 
     with listening() as progress:
         result = pipeline.search(spec, out, progress)
-    _show(result, as_json)
+    show_search(result, as_json)
 
 
 @app.command("apply")
@@ -141,6 +145,11 @@ def run(spec: RunSpec, out: Path, as_json: bool) -> None:
     with listening() as progress:
         result = pipeline.run(spec, out, progress)
     _show_report(result, out, as_json)
+
+
+app.command("compare")(compare)
+app.command("sensitivity")(sensitivity)
+app.command("retarget")(retarget)
 
 
 @app.command("report")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -42,7 +43,13 @@ FLAGS = (
     Flag("--task", ("task", "name"), str, "digits, cifar10, imagefolder, or module:function."),
     Flag("--data", ("task", "data"), Path, "File or folder of the task's data."),
     Flag("--budget", ("search", "budgets"), list[str], "latency=0.5x, latency=8ms, macs=60M, ...; may be repeated."),
+    Flag("--floor", ("search", "floor"), str, "Least score that is kept: dense-0.01 (below the dense one), or 0.91."),
+    Flag("--minimise", ("search", "minimise"), list[str], "The cost to make least: latency, macs, ...; one or two."),
+    Flag("--pareto", ("search", "pareto"), bool, "Find every best trade of score against the costs to minimise."),
+    Flag("--levels", ("search", "levels"), int, "Budget levels that a front or a floor is searched at."),
+    Flag("--also", ("also",), list[str], "Another device's TABLE:latency=0.6x to keep as well; may be repeated."),
     Flag("--agent", ("search", "agent"), str, "A name from `autoprune agents list`, or a TOML file."),
+    Flag("--warm-start", ("search", "warm_start"), str, "An agent that spends the first quarter of the trials."),
     Flag("--trials", ("search", "trials"), int, "Policies to score."),
     Flag("--seed", ("search", "seed"), int, "Seed of everything random."),
     Flag("--reward", ("search", "reward"), str, "accuracy, R_err, R_FLOPs, R_param, agreement or kl."),
@@ -55,10 +62,11 @@ FLAGS = (
     Flag("--seconds", ("device", "seconds"), float, "Time to spend on profiling, where it is needed."),
     Flag("--finetune-epochs", ("finetune", "epochs"), int, "Epochs of fine-tuning after the search; 0 for none."),
 )
-_REQUIRED = ("--model", "--task", "--budget")
+_REQUIRED = ("--model", "--task")
+_GOALS = ("--budget", "--floor", "--pareto", "--also")
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 SpecFile = Annotated[Path | None, typer.Argument(metavar="SPEC.toml", help="The run's spec; flags override it.")]
-OutFolder = Annotated[Path | None, typer.Option("--out", help="Folder of the run (default: runs/NAME).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 ModelName = Annotated[str, typer.Option("--model", help=FLAGS[1].help)]
 Weights = Annotated[Path | None, typer.Option("--weights", help=FLAGS[2].help)]
@@ -69,45 +77,86 @@ Affinity = Annotated[
 ]
 Shape = Annotated[str, typer.Option("--input", metavar="N,C,H,W", help="Batch and shape of the input.")]
 
-SpecCommand = Callable[["RunSpec", Path, bool], None]
+Command = Callable[..., None]
 
 
-def takes_spec(command: SpecCommand) -> Callable[..., None]:
-    """A Typer command of `command(spec, out, as_json)`: it takes SPEC.toml, every flag above, --out and --json."""
+def spec_command(
+    *, folder: str = "{name}", without: Sequence[str] = (), beneath: Mapping[str, Any] = _NOTHING
+) -> Callable[[Command], Command]:
+    """Makes a Typer command of `command(spec, out, as_json, ...)`: it takes SPEC.toml, every flag above, --out, --json.
 
-    def with_flags(spec_file: Path | None, out: Path | None, as_json: bool, **given: object) -> None:
-        spec = read_spec(spec_file, given)
-        command(spec, out or Path("runs") / spec.name, as_json)
+    The command's further parameters become options of its own. `folder` is what its folder in runs/
+    is called after the spec's name, `without` are flags that mean nothing to it, and what is not
+    given it finds `beneath`: a part of a spec.
+    """
 
+    def decorate(command: Command) -> Command:
+        own = _own_options(command)
+        flags = [flag for flag in FLAGS if flag.option not in without]
+
+        def with_flags(spec_file: Path | None, out: Path | None, as_json: bool, **given: Any) -> None:
+            options = {name: given.pop(name) for name in own}
+            spec = read_spec(spec_file, given, beneath)
+            command(spec, out or Path("runs") / folder.format(name=spec.name), as_json, **options)
+
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [
+            inspect.Parameter("spec_file", keyword, default=None, annotation=SpecFile),
+            *own.values(),
+            *(inspect.Parameter(f.argument, keyword, default=None, annotation=_annotation(f)) for f in flags),
+            inspect.Parameter("out", keyword, default=None, annotation=_out_folder(folder)),
+            inspect.Parameter("as_json", keyword, default=False, annotation=Json),
+        ]
+        with_flags.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_flags.__name__, with_flags.__doc__ = command.__name__, command.__doc__
+        return with_flags
+
+    return decorate
+
+
+takes_spec = spec_command()
+
+
+def _own_options(command: Command) -> dict[str, inspect.Parameter]:
+    """The parameters after `spec, out, as_json`, by name, with annotations that Typer can read."""
+    hints = get_type_hints(command, localns={"RunSpec": object}, include_extras=True)  # imported for type checkers only
+    own = list(inspect.signature(command).parameters.values())[3:]
     keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        inspect.Parameter("spec_file", keyword, default=None, annotation=SpecFile),
-        *(inspect.Parameter(f.argument, keyword, default=None, annotation=_annotation(f)) for f in FLAGS),
-        inspect.Parameter("out", keyword, default=None, annotation=OutFolder),
-        inspect.Parameter("as_json", keyword, default=False, annotation=Json),
+    return {p.name: p.replace(kind=keyword, annotation=hints[p.name]) for p in own}
+
+
+def _out_folder(folder: str) -> object:
+    return Annotated[
+        Path | None, typer.Option("--out", help=f"Folder to work in (default: runs/{folder.format(name='NAME')}).")
     ]
-    with_flags.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    with_flags.__name__, with_flags.__doc__ = command.__name__, command.__doc__
-    return with_flags
 
 
 def _annotation(flag: Flag) -> object:
     return Annotated[flag.kind | None, typer.Option(flag.option, help=flag.help)]
 
 
-def read_spec(spec_file: Path | None, given: Mapping[str, object]) -> RunSpec:
-    """The spec in `spec_file`, if any, with the flags `given` (by argument name; None is absent) laid over it."""
+def read_spec(spec_file: Path | None, given: Mapping[str, object], beneath: Mapping[str, Any] = _NOTHING) -> RunSpec:
+    """The spec in `spec_file`, if any, with the flags `given` (by argument name; None is absent) laid over it.
+
+    `beneath` holds sections with the values of what neither gives.
+    """
     from autoprune.spec import RunSpec, read_toml
 
     tree = read_toml(spec_file) if spec_file else {}
     for flag in FLAGS:
-        if (value := given[flag.argument]) not in (None, []):
+        if (value := given.get(flag.argument)) not in (None, []):
             tree = _with(tree, flag.field, value)
+    for section_name, fields in beneath.items():
+        for name, value in fields.items():
+            if not _has(tree, (section_name, name)):
+                tree = _with(tree, (section_name, name), value)
     source = f"{spec_file} with the flags" if spec_file else "the flags"
     for flag in FLAGS:
         if flag.option in _REQUIRED and not _has(tree, flag.field):
             missing, field = flag.option.removeprefix("--"), ".".join(flag.field)
             raise BadInput(f"{source}: no {missing} given; add {flag.option}, or {field} to a spec")
+    if not any(_has(tree, flag.field) for flag in FLAGS if flag.option in _GOALS):
+        raise BadInput(f"{source}: no budget given; add --budget, as in latency=0.5x, or search.budgets to a spec")
     return RunSpec.parse(tree, source)
 
 

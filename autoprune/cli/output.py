@@ -14,6 +14,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from autoprune.deploy.report import Report
+    from autoprune.deploy.summary import Cell, GoalRow
 
 _PIPE_WIDTH = 160
 
@@ -46,24 +47,43 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def show_report(report: Report, page: Path) -> None:
     """Print a run's outcome: the verdict, each budget, before and after, and where the page lies."""
-    from autoprune.deploy.summary import budget_row, networks, rows, table_text, verdict
+    from autoprune.deploy.summary import Cell, generalisation_text, goal_rows, networks, rows, table_text, verdict
 
     out = console()
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 4, 0, 0))
-    table.add_column("")
-    for name, _ in networks(report):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows(report):
-        cells = ("\n".join((cell.text, *(f"[dim]{note}[/]" for note in cell.notes))) for cell in row.cells)
-        table.add_row(f"{escape(row.name)}\n[dim]{row.kind}[/]", *cells)
+    table = cell_table(
+        [Cell(name) for name, _ in networks(report)],
+        [(Cell(row.name, (row.kind,)), row.cells) for row in rows(report)],
+    )
     out.print(f"[bold]{escape(verdict(report))}[/]")
-    for budget in (budget_row(report, b) for b in report.budgets):
-        colour = {True: "green", False: "red", None: "yellow"}[budget.kept]
-        out.print(f"budget: {budget.asked}: [{colour}]{budget.found}[/]")
+    show_goals(goal_rows(report))
     out.print(table)
+    if text := generalisation_text(report):
+        out.print(f"scores: {text}", soft_wrap=True)
     if report.table is not None:
         out.print(f"table: {escape(report.table.path)}: {table_text(report)}", soft_wrap=True)
     out.print(f"report: {escape(str(page))}", soft_wrap=True)
+
+
+def cell_table(columns: Iterable[Cell], rows: Iterable[tuple[Cell, Iterable[Cell]]]) -> Table:
+    """A table whose cells may have smaller lines under them; each of `rows` begins with its name."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 4, 0, 0))
+    table.add_column("")
+    for column in columns:
+        table.add_column(_lines(column), justify="right", no_wrap=True)
+    for name, cells in rows:
+        table.add_row(_lines(name), *map(_lines, cells))
+    return table
+
+
+def _lines(cell: Cell) -> str:
+    return "\n".join((escape(cell.text), *(f"[dim]{escape(note)}[/]" for note in cell.notes)))
+
+
+def show_goals(goals: Iterable[GoalRow]) -> None:
+    """Print each budget and floor, and whether it is kept."""
+    for goal in goals:
+        colour = {True: "green", False: "red", None: "yellow"}[goal.kept]
+        console().print(f"{goal.kind.lower()}: {escape(goal.asked)}: [{colour}]{escape(goal.found)}[/]")
 
 
 def console() -> Console:

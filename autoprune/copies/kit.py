@@ -41,9 +41,8 @@ def write_kit(
     unseen ones. `device` and `seconds` are what it does where its user does not say
     otherwise. Equal arguments give equal bytes. Raises `BadInput` where `path` cannot be written.
     """
-    space = copies.blueprint.space
     plan = KitPlan(device, seconds, seed, verification, np.__version__)
-    policies = plan.policies(space)
+    policies = plan.policies(copies.blueprint)
     skeletons = {}
     for done, policy in enumerate(policies):
         on_progress("making networks", done / len(policies))

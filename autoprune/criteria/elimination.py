@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autoprune.criteria.ranking import Ranking
+
 # Large groups lose this share of their remaining units in one step, the least costly ones together.
 _STEP_SHARE = 1 / 64
 
@@ -32,8 +34,8 @@ class Consumer:
     rows: Tensor
 
 
-def elimination_order(consumers: Sequence[Consumer]) -> NDArray[np.int64]:
-    """Units in the order in which they are eliminated, least missed first: int [units].
+def eliminate(consumers: Sequence[Consumer]) -> Ranking:
+    """Rank the units in the order in which they are eliminated, with the damage added up on the way.
 
     Costs of several consumers are added, each as a share of its output's energy tr(W^T H W).
     """
@@ -41,16 +43,19 @@ def elimination_order(consumers: Sequence[Consumer]) -> NDArray[np.int64]:
     units = len(consumers[0].rows)
     left = np.arange(units)
     order: list[int] = []
-    while len(left) > 1:
+    costs: list[float] = []
+    while len(left):
         cost = torch.stack([s.costs(left) for s in states]).sum(0)
         n = max(1, int(len(left) * _STEP_SHARE))
-        cheapest = torch.argsort(cost, stable=True)[:n].numpy()
-        gone = left[cheapest]
+        cheapest = torch.argsort(cost, stable=True)[:n]
+        gone = left[cheapest.numpy()]
         order.extend(gone.tolist())
-        left = np.delete(left, cheapest)
-        for state in states:
-            state.remove(gone)
-    return np.array([*order, *left.tolist()], dtype=np.int64)
+        costs.extend(cost[cheapest].clamp_min(0).tolist())
+        left = np.delete(left, cheapest.numpy())
+        if len(left):
+            for state in states:
+                state.remove(gone)
+    return Ranking(np.array(order, dtype=np.int64), np.concatenate([[0.0], np.cumsum(costs)]))
 
 
 class _State:

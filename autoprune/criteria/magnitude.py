@@ -9,9 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autoprune.criteria.ranking import Ranking
 
-def l2_order(slices: Sequence[tuple[Tensor, NDArray[np.int64]]]) -> NDArray[np.int64]:
-    """Units in ascending order of their weights' L2 norm: int [units] (Li et al., ICLR 2017, with L2 for L1).
+
+def rank_by_norm(slices: Sequence[tuple[Tensor, NDArray[np.int64]]]) -> Ranking:
+    """Rank the units in ascending order of their weights' L2 norm (Li et al., ICLR 2017, with L2 for L1).
 
     `slices` holds, per weight, its norm along one axis [size] squared and the unit of each position (-1: none).
     """
@@ -21,4 +23,5 @@ def l2_order(slices: Sequence[tuple[Tensor, NDArray[np.int64]]]) -> NDArray[np.i
         own = unit >= 0
         share = squared[torch.from_numpy(own)].double() / squared.sum().clamp_min(1e-30)
         total.index_add_(0, torch.from_numpy(unit[own]), share)
-    return np.asarray(torch.argsort(total, stable=True).numpy())
+    order = torch.argsort(total, stable=True)
+    return Ranking(order.numpy(), np.concatenate([[0.0], np.cumsum(total[order].numpy())]))

@@ -65,6 +65,7 @@ _STYLE: Final[dict[Any, Any]] = {
     "lines.solid_joinstyle": "round",
 }
 WIDTH_IN: Final = 6.6
+WIDE_IN: Final = 13.2  # across the whole page
 FILE_KINDS: Final = (".svg", ".png")
 _DOTS_PER_INCH: Final = 160
 

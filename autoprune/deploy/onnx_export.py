@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from onnx import ModelProto
 from torch import Tensor, nn
 
 from autoprune.copies.networks import export_model
@@ -15,4 +16,22 @@ def export_onnx(module: nn.Module, example: Tensor, path: Path) -> None:
 
     Raises `BadInput` where the exporter cannot follow the module.
     """
-    write_atomic(path, export_model(module, example).SerializeToString())
+    write_atomic(path, onnx_bytes(module, example))
+
+
+def onnx_bytes(module: nn.Module, example: Tensor) -> bytes:
+    """What `export_onnx` writes."""
+    return bytes(_without_notes(export_model(module, example)).SerializeToString())
+
+
+def _without_notes(model: ModelProto) -> ModelProto:
+    """The model without the exporter's notes on where each operator came from.
+
+    They are stack traces: no runtime reads them, they tell the paths of the machine that exported,
+    and in a small network they outweigh the weights.
+    """
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    return model

@@ -6,15 +6,15 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from autoprune.cost import Metric
 from autoprune.deploy import pictures
+from autoprune.deploy.front.document import FrontFile
+from autoprune.deploy.front.pictures import front_picture
 from autoprune.deploy.report import BudgetLine, Report
-from autoprune.deploy.summary import budget_row, networks, rows, score_text, table_text, verdict
+from autoprune.deploy.summary import generalisation_text, goal_rows, networks, rows, table_text, verdict
 from autoprune.deploy.table_pictures import fidelity
+from autoprune.deploy.templates import template
 from autoprune.space import SearchSpace
 from autoprune.tables.words import figures
 from autoprune.trial import Trial
@@ -28,23 +28,24 @@ def render(
     dense: Trial | None = None,
     spec_toml: str = "",
     verify_with: Sequence[str] = (),
+    front: FrontFile | None = None,
 ) -> str:
     """report.html of a run: self-contained, no script, the same text for the same arguments.
 
     `trials` are the search's, in order (empty where nothing was searched); `dense` is the dense
     network scored as they were, to mark it among them; `space` gives the groups and the frozen ones;
-    `verify_with` the commands that check the latency table, shown where nobody has.
+    `verify_with` the commands that check the latency table, shown where nobody has; `front` is what
+    the search found of one.
     """
     chosen = _chosen(report, trials, space)
-    return _template().render(
+    return template("report.html").render(
         report=report,
         verdict=verdict(report),
-        budgets=[budget_row(report, b, chosen, dense) for b in report.budgets],
+        goals=goal_rows(report),
         networks=networks(report),
         rows=rows(report),
-        drawn=_pictures(report, trials, space, chosen, dense),
-        chosen_score=score_text(chosen.quality.score, report.metric) if chosen else None,
-        pruned_score=score_text(report.pruned.score, report.metric),
+        drawn=[*_pictures(report, trials, space, chosen, dense), *_front(front)],
+        generalisation=generalisation_text(report),
         unscored=sum(not math.isfinite(t.reward) for t in trials),
         table=report.table,
         table_text=table_text(report),
@@ -54,15 +55,6 @@ def render(
         device={key: _plain(value) for key, value in report.device.items()},
         spec_toml=spec_toml,
     )
-
-
-@cache
-def _template() -> Template:
-    loader = PackageLoader("autoprune.deploy", "")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html.jinja")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +79,11 @@ def _fidelity(report: Report) -> Fidelity | None:
         return None
     caption = f"{found.networks} networks that the table was not made from: what it predicts, and what they take."
     return Fidelity(Picture(fidelity(found), caption), figures(found))
+
+
+def _front(found: FrontFile | None) -> list[Picture]:
+    caption = "The front: the best trades of score against cost that the search has found, before any fine-tuning."
+    return [] if found is None else [Picture(front_picture(found), caption)]
 
 
 def _pictures(

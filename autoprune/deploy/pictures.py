@@ -44,7 +44,7 @@ def channels(space: SearchSpace, policy: Mapping[str, int]) -> str:
         axes.barh(rows, kept, height=0.78, color=KEPT, label="kept")
         for row, (k, d) in enumerate(zip(kept, dense, strict=True)):
             axes.text(d + 0.01 * max(dense), row, f"{k} of {d}", va="center", fontsize=8.5, color=MUTED)
-        axes.set_yticks(rows, [_shortened(g.name) for g in space.groups], fontsize=9)
+        axes.set_yticks(rows, [shortened(g.name) for g in space.groups], fontsize=9)
         axes.set_ylim(len(space) - 0.4, -0.6)
         axes.set_xlim(0, max(dense) * 1.17)
         axes.set_xlabel("channels")
@@ -96,7 +96,7 @@ def frontier(
         if chosen is not None:
             points([chosen], "D", 8, CHOSEN, "chosen")
         if limit is not None:
-            axes.axvline(limit / _PER[metric], color=LIMIT, linewidth=1.2, linestyle=(0, (4, 3)), label="budget")
+            axes.axvline(limit / PER[metric], color=LIMIT, linewidth=1.2, linestyle=(0, (4, 3)), label="budget")
         legend(axes)
         return svg_element(figure, "frontier", f"Validation {score} against {AXIS[metric]} of {len(trials)} trials")
 
@@ -107,15 +107,17 @@ AXIS: Final = {
     Metric.LATENCY: "latency, predicted (ms)",
     Metric.ENERGY: "energy, modelled (mJ)",
     Metric.MEMORY: "activation memory, counted (MB)",
+    Metric.SIZE: "size on disk, counted (MB)",
 }
-_PER: Final = {Metric.MACS: 1e6, Metric.PARAMS: 1e6, Metric.LATENCY: 1.0, Metric.ENERGY: 1.0, Metric.MEMORY: 1e6}
+PER: Final = {metric: 1.0 if metric in (Metric.LATENCY, Metric.ENERGY) else 1e6 for metric in Metric}
 
 
 def _shown(trial: Trial, metric: Metric) -> float:
-    return trial.cost.of(metric) / _PER[metric]
+    return trial.cost.of(metric) / PER[metric]
 
 
-def _shortened(name: str) -> str:
+def shortened(name: str) -> str:
+    """A group's name in at most 30 characters, its middle left out where it has more."""
     if len(name) <= _LONGEST_NAME:
         return name
     half = (_LONGEST_NAME - 1) // 2

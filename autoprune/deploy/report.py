@@ -5,25 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter
 from scipy.stats import binomtest
 
 from autoprune.budget import Budget
 from autoprune.cost import Cost, Measurement, Metric
-from autoprune.deploy.run_folder import first_mistake, read_json
-from autoprune.errors import BadInput, CorruptFile
-from autoprune.files import write_atomic
+from autoprune.deploy.document import Document, Part
+from autoprune.errors import BadInput
 from autoprune.profiler.table.latency_table import LatencyTable, Verification
 from autoprune.profiler.table.prediction import TimedPlan
-
-SCHEMA: Final = "autoprune.report/1"
-SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 Source = Literal["counted", "predicted", "modelled", "measured"]
 Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+FiniteScore = Annotated[float, Field(allow_inf_nan=False)]
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
@@ -34,13 +31,12 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, json_schema_serialization_defaults_required=True
-    )
+def score_interval(score: float, images: int | None) -> tuple[float, float] | None:
+    """95% confidence interval of a score that is a share of `images`; None where it is no such share."""
+    return wilson_interval(round(score * images), images) if images else None
 
 
-class Latency(_Part):
+class Latency(Part):
     """Milliseconds of one inference (one batch); null where not known."""
 
     predicted: Amount | None = Field(None, description="read from the device's table, ms")
@@ -48,14 +44,14 @@ class Latency(_Part):
     spread: Amount | None = Field(None, description="half the interquartile range of the timed runs, ms")
 
 
-class Energy(_Part):
+class Energy(Part):
     """Millijoules of one inference, and where the number comes from."""
 
     value: Amount = Field(description="mJ")
     source: Literal["measured", "modelled"]
 
 
-class Standing(_Part):
+class Standing(Part):
     """One network, scored on the test split and costed."""
 
     score: Annotated[float, Field(allow_inf_nan=False)] = Field(description="the task's metric on the test split")
@@ -66,6 +62,8 @@ class Standing(_Part):
     params: Count = Field(description="numbers stored")
     latency_ms: Latency = Latency()
     energy_mj: Energy | None = None
+    peak_memory_bytes: Count | None = Field(None, description="most activation bytes alive at once, float32, counted")
+    size_bytes: Count | None = Field(None, description="of the network as an ONNX file, measured")
 
     @classmethod
     def of(
@@ -76,17 +74,19 @@ class Standing(_Part):
         images: int | None = None,
         measured: Measurement | None = None,
         energy: Energy | None = None,
+        size_bytes: int | None = None,
     ) -> Self:
         """A standing from the nouns.
 
         Give `images` (the size of the test split) where `score` is an accuracy over it: its interval
-        follows. `measured` is the latency in ms. Without `energy`, a cost's own energy counts as modelled.
+        follows. `measured` is the latency in ms, `size_bytes` that of the exported file. Without
+        `energy`, a cost's own energy counts as modelled.
         """
         if energy is None and cost.energy_mj is not None:
             energy = Energy(value=cost.energy_mj, source="modelled")
         return cls(
             score=score,
-            score_ci95=wilson_interval(round(score * images), images) if images else None,
+            score_ci95=score_interval(score, images),
             macs=round(cost.macs),
             params=round(cost.params),
             latency_ms=Latency(
@@ -95,6 +95,8 @@ class Standing(_Part):
                 spread=measured.spread if measured else None,
             ),
             energy_mj=energy,
+            peak_memory_bytes=round(cost.peak_memory_bytes),
+            size_bytes=size_bytes,
         )
 
     def value(self, metric: Metric) -> tuple[float, Source] | None:
@@ -103,6 +105,10 @@ class Standing(_Part):
             return self.macs, "counted"
         if metric is Metric.PARAMS:
             return self.params, "counted"
+        if metric is Metric.MEMORY and self.peak_memory_bytes is not None:
+            return self.peak_memory_bytes, "counted"
+        if metric is Metric.SIZE and self.size_bytes is not None:
+            return self.size_bytes, "measured"
         if metric is Metric.ENERGY and self.energy_mj is not None:
             return self.energy_mj.value, self.energy_mj.source
         if metric is Metric.LATENCY and self.latency_ms.measured is not None:
@@ -114,7 +120,7 @@ class Standing(_Part):
         return None if self.latency_ms.predicted is None else (self.latency_ms.predicted, "predicted")
 
 
-class BudgetLine(_Part):
+class BudgetLine(Part):
     """A budget as it was asked for."""
 
     metric: Metric
@@ -130,7 +136,62 @@ class BudgetLine(_Part):
         return str(Budget(self.metric, self.limit, self.relative))
 
 
-class SearchLine(_Part):
+class FloorLine(Part):
+    """A floor as it was asked for, and the score of the chosen network: on the selection split, before fine-tuning."""
+
+    asked: str = Field(description="dense-0.01, or the score itself")
+    minimised: Metric
+    least: Annotated[float, Field(allow_inf_nan=False)] = Field(description="the least score that keeps the floor")
+    score: Annotated[float, Field(allow_inf_nan=False)]
+    score_ci95: tuple[float, float] | None = Field(
+        None, description="95% Wilson interval where the score is a share of images"
+    )
+    dense: Annotated[float, Field(allow_inf_nan=False)] = Field(description="the dense network's score on that split")
+    difference_ci95: tuple[float, float] = Field(
+        description="95% interval of the score less the dense one, both on the same images (normal approximation)"
+    )
+
+    @property
+    def kept(self) -> bool:
+        """Whether the score is at least what was asked for."""
+        return self.score >= self.least
+
+
+class Predicted(Part):
+    """What a device's table says of one network; null where it does not."""
+
+    latency_ms: Amount | None = None
+    energy_mj: Amount | None = Field(None, description="by the table's energy model")
+
+    @classmethod
+    def of(cls, cost: Cost) -> Self:
+        """The two of a cost."""
+        return cls(latency_ms=cost.latency_ms, energy_mj=cost.energy_mj)
+
+    def value(self, metric: Metric) -> float | None:
+        """Latency or energy."""
+        return self.latency_ms if metric is Metric.LATENCY else self.energy_mj
+
+
+class OtherDevice(Part):
+    """A device that was not at hand: what its table predicts there, which nothing has measured."""
+
+    device: str
+    table: str
+    budgets: tuple[BudgetLine, ...]
+    dense: Predicted
+    pruned: Predicted
+
+    def check(self, budget: BudgetLine) -> BudgetCheck:
+        """Whether the pruned network is predicted to keep `budget` there."""
+        source: Source = "predicted" if budget.metric is Metric.LATENCY else "modelled"
+        value, dense = self.pruned.value(budget.metric), self.dense.value(budget.metric)
+        if value is None or dense is None:
+            return BudgetCheck(budget, None, None)
+        return BudgetCheck(budget, value / dense if budget.relative else value, source)
+
+
+class SearchLine(Part):
     """Who searched, and how fast."""
 
     agent: str
@@ -140,12 +201,27 @@ class SearchLine(_Part):
     trials_per_second: Amount
 
 
+class Generalisation(Part):
+    """How the search's scores carry over: those of the chosen policy, side by side, and the order of the finalists."""
+
+    search: FiniteScore | None = Field(
+        description="on the validation split, as the search saw it; null where no trial scored the policy"
+    )
+    selection: FiniteScore = Field(description="on the selection split, refitted layer by layer")
+    test: FiniteScore = Field(description="on the test split: the pruned network, before any fine-tuning")
+    finalists: Count = Field(description="policies that the search and the selection split both ranked")
+    rank_correlation: Annotated[float, Field(ge=-1, le=1)] | None = Field(
+        description="Spearman's, of their rewards in the search with those on the selection split; null for fewer than "
+        "three"
+    )
+
+
 def _from_json(value: object) -> object:
     """A verification as JSON holds it, lists for tuples; anything else is left to the validator."""
     return TypeAdapter(Verification).validate_json(json.dumps(value)) if isinstance(value, dict) else value
 
 
-class TableLine(_Part):
+class TableLine(Part):
     """The latency table behind the predictions, and how it was checked on this network; errors are fractions."""
 
     path: str
@@ -192,20 +268,24 @@ class BudgetCheck:
         return None if self.value is None else self.value <= self.budget.limit
 
 
-class Report(_Part):
+class Report(Document):
     """report.json, schema autoprune.report/1."""
 
-    schema_: Literal["autoprune.report/1"] = Field(SCHEMA, alias="schema")
+    COMMAND: ClassVar[str] = "autoprune run"
+    schema_: Literal["autoprune.report/1"] = Field("autoprune.report/1", alias="schema")
     model: str
     task: str
     metric: str = Field(description="what `score` is; higher is better")
     device: dict[str, JsonValue] = Field(description="fingerprint of the device that was measured")
     budgets: tuple[BudgetLine, ...]
+    floor: FloorLine | None = None
     dense: Standing
     pruned: Standing = Field(description="before any fine-tuning")
     finetuned: Standing | None = None
     search: SearchLine
+    generalisation: Generalisation | None = Field(None, description="null in a report of an earlier version")
     table: TableLine | None = Field(None, description="null where no latency was predicted")
+    also: tuple[OtherDevice, ...] = Field((), description="other devices that the policy is for")
     policy: dict[str, Annotated[int, Field(ge=1)]] = Field(description="channels kept, by channel group")
 
     @property
@@ -227,35 +307,5 @@ class Report(_Part):
         found = self.ratio(budget.metric) if budget.relative else self.result.value(budget.metric)
         return BudgetCheck(budget, *(found or (None, None)))
 
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read `path`; raises `BadInput` (no such file, another schema) or `CorruptFile`."""
-        data = read_json(path)
-        if data.get("schema") != SCHEMA:
-            raise BadInput(f"{path}: expected a report of schema {SCHEMA!r}, got {data.get('schema')!r}")
-        try:
-            return cls.model_validate_json(json.dumps(data))
-        except ValidationError as error:
-            raise CorruptFile(f"{path}: {first_mistake(error)}; make it again with autoprune run") from None
 
-    def to_json(self) -> str:
-        """The report as the text of report.json."""
-        return self.model_dump_json(by_alias=True, indent=1) + "\n"
-
-    def write(self, path: Path) -> None:
-        """Write report.json in one step."""
-        write_atomic(path, self.to_json())
-
-
-def schema_text() -> str:
-    """The JSON Schema of report.json, as shipped in report.schema.json."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Report.model_json_schema(mode="serialization"),
-    }
-    return json.dumps(schema, indent=1) + "\n"
-
-
-def write_schema() -> None:
-    """Bring the shipped schema up to date with the models here."""
-    write_atomic(SCHEMA_FILE, schema_text())
+SCHEMA_FILE: Final = Report.schema_file()

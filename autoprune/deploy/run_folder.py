@@ -95,9 +95,39 @@ class RunFolder:
         return self.path / "report.json"
 
     @property
+    def front(self) -> Path:
+        """The front of a search, a `FrontFile`, where one was asked for."""
+        return self.path / "front.json"
+
+    @property
+    def front_page(self) -> Path:
+        """The front for people."""
+        return self.path / "front.html"
+
+    @property
     def page(self) -> Path:
         """The report for people."""
         return self.path / "report.html"
+
+    @property
+    def comparison(self) -> Path:
+        """How agents compare, for programs."""
+        return self.path / "compare.json"
+
+    @property
+    def comparison_page(self) -> Path:
+        """How agents compare, for people."""
+        return self.path / "compare.html"
+
+    @property
+    def sensitivity(self) -> Path:
+        """What each channel group is worth, for programs."""
+        return self.path / "sensitivity.json"
+
+    @property
+    def sensitivity_page(self) -> Path:
+        """What each channel group is worth, for people."""
+        return self.path / "sensitivity.html"
 
 
 def _require_same(asked: RunSpec, held: RunSpec, path: Path) -> None:

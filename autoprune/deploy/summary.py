@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from autoprune.cost import Metric
-from autoprune.deploy.report import BudgetLine, Report, Source, Standing
+from autoprune.deploy.report import BudgetCheck, BudgetLine, FloorLine, OtherDevice, Report, Source, Standing
 from autoprune.tables.words import verdict as table_verdict
-from autoprune.trial import Trial
 
 NAMES: Final = {
     Metric.MACS: "MACs",
@@ -18,12 +17,13 @@ NAMES: Final = {
     Metric.LATENCY: "latency",
     Metric.ENERGY: "energy",
     Metric.MEMORY: "activation memory",
+    Metric.SIZE: "size on disk",
 }
 
 
 def verdict(report: Report) -> str:
     """The outcome in one line, as in `0.50x the latency (measured), accuracy 98.2% (dense 98.7%)`."""
-    limited = [b.metric for b in report.budgets]
+    limited = [b.metric for b in report.budgets] + ([report.floor.minimised] if report.floor else [])
     device_only = [m for m in limited if m in (Metric.LATENCY, Metric.ENERGY)]
     metrics = [*device_only, Metric.LATENCY, *limited, Metric.MACS]
     costs = [f"{r[0]:.2f}× the {NAMES[m]} ({r[1]}), " for m in metrics if (r := report.ratio(m))]
@@ -32,35 +32,49 @@ def verdict(report: Report) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetRow:
-    """A budget in words, and whether it is kept (None: no number is known)."""
+class GoalRow:
+    """A budget or a floor in words, and whether it is kept (None: no number is known)."""
 
+    kind: Literal["Budget", "Floor"]
     asked: str
     found: str
     kept: bool | None
 
 
-def budget_row(
-    report: Report, budget: BudgetLine, chosen: Trial | None = None, dense: Trial | None = None
-) -> BudgetRow:
-    """Whether the run's result keeps `budget`.
+def goal_rows(report: Report) -> list[GoalRow]:
+    """All that was asked of the run: budgets on the device at hand, a floor, budgets on other devices."""
+    here = [budget_row(report.check(budget)) for budget in report.budgets]
+    floor = [floor_row(report.floor, report.metric)] if report.floor else []
+    elsewhere = [budget_row(other.check(budget), other.device) for other in report.also for budget in other.budgets]
+    return [*here, *floor, *elsewhere]
 
-    The report has no number for activation memory; there the search's own counts stand in, where both trials are given.
-    """
-    check = report.check(budget)
-    value, source = check.value, check.source
-    if value is None and chosen and dense and budget.metric is Metric.MEMORY:
-        value, source = chosen.cost.of(budget.metric), "counted"
-        value = value / dense.cost.of(budget.metric) if budget.relative else value
+
+def floor_row(floor: FloorLine, metric: str) -> GoalRow:
+    """Whether the chosen network keeps the floor, and how surely."""
+    relative = f" ({floor.asked})" if floor.asked.startswith("dense") else ""
+    asked = f"{metric} at least {score_text(floor.least, metric)}{relative}, with the least {NAMES[floor.minimised]}"
+    interval = f", 95% interval {interval_text(floor.score_ci95, metric)}" if floor.score_ci95 else ""
+    low, high = (score_text(end, metric) for end in floor.difference_ci95)
+    found = (
+        f"{'kept' if floor.kept else 'not kept'}: {score_text(floor.score, metric)} on the selection split{interval}; "
+        f"dense {score_text(floor.dense, metric)}, difference {low} to {high}"
+    )
+    return GoalRow("Floor", asked, found, floor.kept)
+
+
+def budget_row(check: BudgetCheck, device: str = "") -> GoalRow:
+    """Whether a budget is kept, on `device` where that is not the one at hand."""
+    budget, value, source = check.budget, check.value, check.source
     share = f"{_number(budget.limit, 3, zeros=False)}× the dense network's"
-    asked = f"{NAMES[budget.metric]} at most {share if budget.relative else _absolute_text(budget)}"
+    there = f" on {device}" if device else ""
+    asked = f"{NAMES[budget.metric]}{there} at most {share if budget.relative else _absolute_text(budget)}"
     if value is None or source is None:
-        return BudgetRow(asked, "not known: nothing measured or predicted it", None)
+        return GoalRow("Budget", asked, "not known: nothing measured or predicted it", None)
     found = f"{_number(value, 3)}×" if budget.relative else amount_text(value, budget.metric)
     if value <= budget.limit:
-        return BudgetRow(asked, f"kept: {found}, {source}", True)
+        return GoalRow("Budget", asked, f"kept: {found}, {source}", True)
     over = _number(100 * (value / budget.limit - 1), 2)
-    return BudgetRow(asked, f"not kept: {found}, {source}, {over}% over", False)
+    return GoalRow("Budget", asked, f"not kept: {found}, {source}, {over}% over", False)
 
 
 def _absolute_text(budget: BudgetLine) -> str:
@@ -77,11 +91,17 @@ def score_text(score: float, metric: str) -> str:
     return f"{100 * score:.1f}%" if is_share(metric) else f"{score:.4g}"
 
 
+def interval_text(interval: tuple[float, float], metric: str) -> str:
+    """An interval of scores: 90.1–92.6%."""
+    low, high = (score_text(end, metric) for end in interval)
+    return f"{low.rstrip('%')}–{high}"
+
+
 def amount_text(value: float, metric: Metric, *, zeros: bool = True) -> str:
     """A cost with its unit, three significant digits or more; `zeros` keeps those at the end."""
     if metric in (Metric.LATENCY, Metric.ENERGY):
         return f"{_number(value, 3, zeros=zeros)} {'ms' if metric is Metric.LATENCY else 'mJ'}"
-    suffix = "B" if metric is Metric.MEMORY else ""
+    suffix = "B" if metric in (Metric.MEMORY, Metric.SIZE) else ""
     for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= scale:
             return f"{_number(value / scale, 4, zeros=zeros)} {letter}{suffix}"
@@ -102,6 +122,31 @@ def table_text(report: Report) -> str | None:
     if table.verification is None:
         return "its predictions have not been checked on unseen networks (autoprune tables verify does)"
     return table_verdict(table.verification)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def generalisation_text(report: Report) -> str | None:
+    """How the chosen policy scored on each split, and how well the search ranked the finalists; None if not known."""
+    found = report.generalisation
+    if found is None:
+        return None
+    in_search = (
+        [] if found.search is None else [f"{score_text(found.search, report.metric)} in the search (validation)"]
+    )
+    scores = [
+        *in_search,
+        f"{score_text(found.selection, report.metric)} refitted (selection)",
+        f"{score_text(found.test, report.metric)} on the test split, which chose nothing",
+    ]
+    told = f"the chosen policy scores {', '.join(scores)}"
+    if found.rank_correlation is None:
+        return told
+    ranked = f"the search ranked its {found.finalists} finalists with a rank correlation of"
+    return f"{told}; {ranked} {found.rank_correlation:.2f} to the selection split"
 
 
 def networks(report: Report) -> list[tuple[str, Standing]]:
@@ -137,6 +182,9 @@ def rows(report: Report) -> list[Row]:
         _cost_row("latency", "predicted", Metric.LATENCY, [s.latency_ms.predicted for s in standings]),
         _measured_row(standings),
         *_energy_rows(standings),
+        _cost_row("activation memory", "counted", Metric.MEMORY, [s.peak_memory_bytes for s in standings]),
+        _cost_row("size on disk", "measured", Metric.SIZE, [s.size_bytes for s in standings]),
+        *(row for other in report.also for row in _rows_elsewhere(other, len(standings))),
     ]
     return [row for row in every if any(cell.text != _UNKNOWN for cell in row.cells)]
 
@@ -151,8 +199,7 @@ def _split_text(report: Report) -> str:
 def _score_cell(standing: Standing, metric: str) -> Cell:
     if standing.score_ci95 is None:
         return Cell(score_text(standing.score, metric))
-    low, high = (score_text(s, metric) for s in standing.score_ci95)
-    return Cell(score_text(standing.score, metric), (f"{low.rstrip('%')}–{high}",))
+    return Cell(score_text(standing.score, metric), (interval_text(standing.score_ci95, metric),))
 
 
 def _cost_row(name: str, kind: str, metric: Metric, values: Sequence[float | None]) -> Row:
@@ -172,6 +219,15 @@ def _measured_row(standings: Sequence[Standing]) -> Row:
         notes = () if spread is None else (f"± {_number(spread, 2)} ms",)
         cells.append(Cell(cell.text, notes + cell.notes))
     return Row(row.name, row.kind, tuple(cells))
+
+
+def _rows_elsewhere(other: OtherDevice, count: int) -> list[Row]:
+    """What the table of another device predicts; fine-tuning changes none of it."""
+    known = [other.dense, *[other.pruned] * (count - 1)]
+    return [
+        _cost_row("latency", f"predicted, {other.device}", Metric.LATENCY, [one.latency_ms for one in known]),
+        _cost_row("energy", f"modelled, {other.device}", Metric.ENERGY, [one.energy_mj for one in known]),
+    ]
 
 
 def _energy_rows(standings: Sequence[Standing]) -> list[Row]:

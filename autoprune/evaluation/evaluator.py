@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autoprune.errors import BadInput
-from autoprune.evaluation.images import ImageSet
+from autoprune.evaluation.images import ImageSet, Subset
+from autoprune.evaluation.inference import folded, outputs
 from autoprune.evaluation.task import Task
 from autoprune.objective import Quality
 from autoprune.space import Policy
 
-_BATCH = 128
-
-
-def outputs(model: nn.Module, images: ImageSet, batch: int = _BATCH) -> tuple[Tensor, Tensor]:
-    """The network's outputs [N, classes] and the targets [N] of a split, in order, in eval mode.
-
-    Raises `BadInput` where the network answers with anything but one tensor.
-    """
-    model.eval()
-    answers, targets = [], []
-    with torch.inference_mode():
-        for indices in torch.split(torch.arange(len(images)), batch):
-            inputs, truth = images.batch(indices)
-            answer = model(inputs)
-            if not isinstance(answer, Tensor):
-                raise BadInput(
-                    f"a network must answer with one tensor [N, classes], this gives a {type(answer).__name__}"
-                )
-            answers.append(answer)
-            targets.append(truth)
-    return torch.cat(answers), torch.cat(targets)
+_FIRST = 256  # images that a policy which is worse than its rival is scored on
+_SURE = 3.0  # standard errors: chance alone goes that far once in 700 times
 
 
 def scores(model: nn.Module, images: ImageSet, task: Task) -> Tensor:
@@ -46,13 +30,29 @@ def scores(model: nn.Module, images: ImageSet, task: Task) -> Tensor:
 class Evaluator:
     """Scores policies on one split: slice, forward, compare with the labels and with the dense network.
 
-    `apply` makes the network of a policy. Raises `BadInput` where the dense network answers with
-    NaN; a pruned one that does has a NaN quality, which searchers take as the worst.
+    `apply` makes the network of a policy, `norm_after` says which batch norm alone reads a layer's
+    output, so that it can be folded. With a `rival`, a policy that the first 256 images show to be
+    worse than that one is not run on the others: its quality is the rival's, plus the mean
+    difference between the two on these images (a race with one rival: Maron and Moore, Hoeffding
+    Races, NIPS 1993, here with paired differences). A policy that is better than the rival is always
+    scored on all images, so that the best one is found with a race if it is found without.
+
+    Raises `BadInput` where the dense network answers with NaN; a pruned one that does has a NaN
+    quality, which searchers take as the worst.
     """
 
-    def __init__(self, dense: nn.Module, apply: Callable[[Policy], nn.Module], images: ImageSet, task: Task) -> None:
-        self._apply, self._images, self._task = apply, images, task
-        answers, _ = outputs(dense, images)
+    def __init__(
+        self,
+        dense: nn.Module,
+        apply: Callable[[Policy], nn.Module],
+        images: ImageSet,
+        task: Task,
+        norm_after: Mapping[str, str] = MappingProxyType({}),
+        *,
+        rival: Policy | None = None,
+    ) -> None:
+        self._apply, self._images, self._task, self._norm_after = apply, images, task, norm_after
+        answers, _ = outputs(folded(dense, norm_after), images)
         if not bool(torch.isfinite(answers).all()):
             raise BadInput("the network's outputs hold NaN or infinity on the task's images; check weights and scaling")
         if answers.ndim != 2 or answers.shape[1] < task.num_classes:
@@ -61,6 +61,8 @@ class Evaluator:
                 f"task {task.name} needs outputs of shape {expected}, the network gives {list(answers.shape)}"
             )
         self._dense_log = F.log_softmax(answers.double(), dim=1)
+        races = rival is not None and len(images) > _FIRST
+        self._rival = self._results(apply(rival), slice(None)) if races and rival is not None else None
 
     def __call__(self, policies: Sequence[Policy]) -> Iterator[Quality]:
         """Qualities of `policies`, each as soon as it is known."""
@@ -68,17 +70,42 @@ class Evaluator:
 
     def quality_of(self, policy: Policy) -> Quality:
         """Quality of one policy's network."""
-        return self.quality(self._apply(policy))
+        model = self._apply(policy)
+        if self._rival is None:
+            return self.quality(model)
+        first = self._results(model, slice(_FIRST))
+        change = first - self._rival[:_FIRST]
+        if _clearly_worse(change):
+            return _quality(self._rival.mean(0) + change.mean(0))
+        return _quality(torch.cat([first, self._results(model, slice(_FIRST, None))]).mean(0))
 
     def quality(self, model: nn.Module) -> Quality:
-        """Quality of any network with the dense one's outputs."""
-        answers, targets = outputs(model, self._images)
+        """Quality of any network with the dense one's outputs, on all images."""
+        return _quality(self._results(model, slice(None)).mean(0))
+
+    def _results(self, model: nn.Module, part: slice) -> Tensor:
+        """Score, agreement and divergence of each image of a part of the split [n, 3]; NaN where an answer is."""
+        indices = torch.arange(len(self._images))[part]
+        answers, targets = outputs(folded(model, self._norm_after), Subset(self._images, indices))
         if not bool(torch.isfinite(answers).all()):
-            return Quality(float("nan"), float("nan"), float("nan"))
-        log = F.log_softmax(answers.double(), dim=1)
-        divergence = (self._dense_log.exp() * (self._dense_log - log)).sum(1).mean()
-        return Quality(
-            score=float(self._task.score(answers, targets).double().mean()),
-            agreement=float((log.argmax(1) == self._dense_log.argmax(1)).double().mean()),
-            kl=max(0.0, float(divergence)),
-        )
+            return torch.full((len(indices), 3), math.nan, dtype=torch.float64)
+        dense, log = self._dense_log[part], F.log_softmax(answers.double(), dim=1)
+        score = self._task.score(answers, targets).double()
+        agreement = (log.argmax(1) == dense.argmax(1)).double()
+        return torch.stack([score, agreement, (dense.exp() * (dense - log)).sum(1)], dim=1)
+
+
+def _clearly_worse(change: Tensor) -> bool:
+    """Whether score and divergence both are worse by more than chance: their `change` [n, 3] against the rival."""
+    mean, error = change.mean(0), change.std(0) / len(change) ** 0.5
+    return bool(mean[0] < -_SURE * error[0]) and bool(mean[2] > _SURE * error[2])
+
+
+def _quality(means: Tensor) -> Quality:
+    """From the means of score, agreement and divergence [3], which an estimate may put outside of their ranges."""
+    score, agreement, kl = means.tolist()
+    return Quality(_clipped(score, 1.0), _clipped(agreement, 1.0), _clipped(kl, math.inf))
+
+
+def _clipped(value: float, most: float) -> float:
+    return value if math.isnan(value) else min(max(value, 0.0), most)

@@ -26,10 +26,11 @@ from autoprune.pipeline.delivery import (
     write_network,
     write_page,
 )
+from autoprune.pipeline.fronts import front_of, write_front
+from autoprune.pipeline.goals import other_devices, outcome
 from autoprune.pipeline.keeping import keep_when_measured
 from autoprune.pipeline.results import ApplyResult, KitResult, ProfileResult, SearchResult
-from autoprune.pipeline.search import Found
-from autoprune.pipeline.search import search as find
+from autoprune.pipeline.search import Explored, Found, choose, explore
 from autoprune.pipeline.subject import Network, Subject, epochs, prepare
 from autoprune.profiler.runtime.fingerprint import Fingerprint
 from autoprune.profiler.table.latency_table import LatencyTable, Verification
@@ -38,7 +39,7 @@ from autoprune.progress import Progress, Silent
 from autoprune.pruning import Pruner
 from autoprune.searchers.ledger import Ledger
 from autoprune.space import Policy
-from autoprune.spec import DeviceSpec, ModelSpec, RunSpec, TaskSpec
+from autoprune.spec import DeviceSpec, ModelSpec, ReconstructionSpec, RunSpec, TaskSpec
 from autoprune.tables.reading import read_table
 from autoprune.tables.review import Review
 from autoprune.training import finetune
@@ -48,24 +49,37 @@ _SILENT = Silent()
 
 def run(spec: RunSpec, out: Path, progress: Progress = _SILENT) -> Report:
     """Profile if needed, search, apply, fine-tune, export, measure, report; the same call again resumes."""
+    require_choice(spec)
     folder = RunFolder.claim(out, spec)
     return run_subject(spec, prepare(spec, folder, progress), folder, progress)[0]
+
+
+def require_choice(spec: RunSpec) -> None:
+    """Raise `BadInput` where nothing says which network is to be delivered."""
+    if not spec.chooses:
+        raise BadInput(
+            "a front alone chooses no network to deliver; add --budget or --floor, or find the front with autoprune "
+            "search and choose from it with autoprune retarget"
+        )
 
 
 def run_subject(
     spec: RunSpec, subject: Subject, folder: RunFolder, progress: Progress
 ) -> tuple[Report, Found, nn.Module]:
     """Like `run`, for a subject that is loaded; also returns what the search found and the final module."""
-    costing, found = _searched(spec, subject, folder, progress)
-    cost = costing.model.cost(found.policy)
+    costing = cost_policies(subject.network, spec, folder.table, progress)
+    explored, _ = _explored(spec, subject, costing, folder, progress)
+    found = _chosen(spec, subject, costing, explored, folder, progress)
+    cost, pruned = costing.model.cost(found.policy), _reconstructed(spec, found, progress)
     candidates = {
         "dense": Candidate(subject.network.model, found.dense.cost),
-        "pruned": Candidate(found.pruned, cost),
+        "pruned": Candidate(pruned, cost),
     }
     if spec.finetune.epochs:
         with progress.stage("fine-tuning"):
-            candidates["finetuned"] = Candidate(_finetuned(spec, subject, found.pruned, progress), cost)
-    report = deliver(spec, subject, found, candidates, folder, progress, _table_line(spec, subject, costing, folder))
+            candidates["finetuned"] = Candidate(_finetuned(spec, subject, pruned, progress), cost)
+    table, also = _table_line(spec, subject, costing, folder), other_devices(spec, costing, found.policy)
+    report = deliver(spec, subject, found, candidates, folder, progress, table, also)
     return report, found, list(candidates.values())[-1].module
 
 
@@ -76,32 +90,53 @@ def _table_line(spec: RunSpec, subject: Subject, costing: Costing, folder: RunFo
 
 
 def search(spec: RunSpec, out: Path, progress: Progress = _SILENT) -> SearchResult:
-    """Find a policy and write policy.json; the same call again resumes, and `run` goes on from it."""
+    """Find a policy and write policy.json, or a front; the same call again resumes, and `run` goes on from it."""
     folder = RunFolder.claim(out, spec)
     subject = prepare(spec, folder, progress)
-    costing, found = _searched(spec, subject, folder, progress)
-    cost, dense = costing.model.cost(found.policy), found.dense.cost
-    best = max((t for t in found.trials if t.policy == found.policy), key=lambda t: t.rank_key)
-    return SearchResult(
+    costing = cost_policies(subject.network, spec, folder.table, progress)
+    explored, front = _explored(spec, subject, costing, folder, progress)
+    result = SearchResult(
         folder=folder.path,
-        policy=folder.policy,
-        trials=len(found.trials),
-        reward=best.reward,
-        validation_score=best.quality.score,
-        relative_macs=cost.macs / dense.macs,
-        relative_params=cost.params / dense.params,
-        relative_latency=cost.latency_ms / dense.latency_ms if cost.latency_ms and dense.latency_ms else None,
-        relative_energy=cost.energy_mj / dense.energy_mj if cost.energy_mj and dense.energy_mj else None,
+        metric=subject.task.metric,
+        trials=len(explored.searched.trials),
+        front=front,
         frozen={g.name: g.reason for g in subject.network.traced.space.frozen},
     )
+    if not spec.chooses:
+        return result
+    found = _chosen(spec, subject, costing, explored, folder, progress)
+    told = outcome(spec, subject, costing, found.trials, found.judge, found.choice)
+    return result.model_copy(update={"policy": folder.policy, **told})
 
 
-def _searched(spec: RunSpec, subject: Subject, folder: RunFolder, progress: Progress) -> tuple[Costing, Found]:
-    costing = cost_policies(subject.network, spec.device, spec.search, folder.table, progress)
-    found = find(spec, subject, costing, folder, progress)
-    found = keep_when_measured(spec, subject, costing, found, progress)
+def _explored(
+    spec: RunSpec, subject: Subject, costing: Costing, folder: RunFolder, progress: Progress
+) -> tuple[Explored, Path | None]:
+    """The search's trials, and where its front was written, if one was asked for."""
+    explored = explore(spec, subject, costing, folder, progress)
+    if not spec.search.pareto:
+        return explored, None
+    feasible = costing.feasible(spec.search.budgets)
+    write_front(front_of(spec, subject, feasible, explored, progress), spec, folder)
+    return explored, folder.front
+
+
+def _chosen(
+    spec: RunSpec, subject: Subject, costing: Costing, explored: Explored, folder: RunFolder, progress: Progress
+) -> Found:
+    """The chosen policy, which keeps its budgets when measured; policy.json is written."""
+    found = keep_when_measured(spec, subject, costing, choose(explored, progress), progress)
     policy_file(subject.network, found.kept).write(folder.policy)
-    return costing, found
+    return found
+
+
+def _reconstructed(spec: RunSpec, found: Found, progress: Progress) -> nn.Module:
+    """The chosen network, its blocks trained to answer as the dense one's where the spec asks for that."""
+    if not spec.reconstruction.steps:
+        return found.pruned
+    with progress.stage("reconstructing blocks"):
+        pruner = found.judge.pruner
+        return pruner.reconstruct(found.pruned, found.kept, spec.reconstruction, on_block=progress.advance)
 
 
 def _finetuned(spec: RunSpec, subject: Subject, pruned: nn.Module, progress: Progress) -> nn.Module:
@@ -221,7 +256,10 @@ def apply_policy(
     if data is not None and task is not None:
         with progress.stage("refitting"):
             splits = draw_splits(data, task, seed=0)
-            module = Pruner(network.model, network.traced, splits.calibration.inputs).apply_kept(kept)
+            pruner = Pruner(network.model, network.traced, splits.calibration.inputs)
+            refitted = pruner.apply_kept(kept)
+        with progress.stage("reconstructing blocks"):
+            module = pruner.reconstruct(refitted, kept, ReconstructionSpec(), on_block=progress.advance)
             score = float(scores(module, splits.test, data).double().mean())
         images, _ = splits.test.batch(torch.arange(min(16, len(splits.test))))
     else:

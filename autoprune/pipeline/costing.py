@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
+from autoprune.budget import Budget
 from autoprune.copies.networks import Copies, networks
-from autoprune.cost import CostModel, Metric
-from autoprune.errors import UnknownKernel
+from autoprune.cost import CostModel, CountPlan, Metric
+from autoprune.deploy.file_size import with_file_size
+from autoprune.errors import BadInput, UnknownKernel
+from autoprune.feasible import DeviceBudgets, FeasibleSet
 from autoprune.pipeline.subject import Network
 from autoprune.profiler.plan.blueprint import architecture_digest
 from autoprune.profiler.profile import profile
 from autoprune.profiler.runtime.fingerprint import Fingerprint
 from autoprune.profiler.table.latency_table import LatencyTable
-from autoprune.profiler.table.prediction import NetworkEnergy, TimedPlan
+from autoprune.profiler.table.prediction import TimedPlan
 from autoprune.profiler.table.stairs import candidate_widths, cheaper_widths, pareto_widths
 from autoprune.progress import Progress
 from autoprune.space import SearchSpace
-from autoprune.spec import DeviceSpec, SearchSpec
+from autoprune.spec import DeviceSpec, OtherDeviceSpec, RunSpec
 from autoprune.tables.installed import find_table
 from autoprune.tables.reading import read_table
 
@@ -29,44 +33,114 @@ _MOST_WIDTHS = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Costing:
-    """The space with the widths on offer, the cost model over it, and the table that latency and energy come from."""
+    """The space with the widths on offer, the cost model over it, and the table that latency and energy come from.
+
+    `elsewhere` are the other devices whose budgets are to be kept.
+    """
 
     space: SearchSpace
     model: CostModel
     table: LatencyTable | None
+    elsewhere: tuple[DeviceBudgets, ...] = ()
+
+    def feasible(self, budgets: Sequence[Budget]) -> FeasibleSet:
+        """The policies that keep `budgets` here, and the other devices' there."""
+        return FeasibleSet(self.space, self.model, budgets, self.elsewhere)
 
 
 def cost_policies(
-    network: Network, device: DeviceSpec, search: SearchSpec, kept_table: Path | None, progress: Progress
+    network: Network, spec: RunSpec, kept_table: Path | None, progress: Progress, *, stairs_only: bool = True
 ) -> Costing:
     """The cost model of a run.
 
-    With a budget on latency or energy, or a given table, both are known. Widths are then the stairs
-    of the measured latency (of the energy, where only that is limited): no width is offered that
-    costs as much as a larger one. A table that is measured here is written to `kept_table` and read
-    from there when the run is resumed.
+    Where latency or energy matters, or a table is given, both are known. Widths are then the stairs
+    of the measured latency (of the energy, where only that matters): no width is offered that
+    costs as much as a larger one, on this device or another that the policy is for; without
+    `stairs_only` all that were measured are. A table that is measured here is written to
+    `kept_table` and read from there when the run is resumed.
     """
-    traced = network.traced
-    if not (search.limits(Metric.LATENCY) or search.limits(Metric.ENERGY)) and device.table is None:
-        space = thinned(traced.space)
-        return Costing(space, CostModel(space, traced.counts), None)
-    table = _table(network, device, kept_table, search.seed, progress)
-    timed = TimedPlan.of(table, digest(network, device.batch), profiled_space(network))
-    limited = search.limits(Metric.ENERGY)
-    energy_only = limited and not search.limits(Metric.LATENCY)
-    offered = cheaper_widths(timed.space, timed.energy()) if energy_only else pareto_widths(timed)
-    energy = _energy(timed, offered, needed=limited)
-    return Costing(offered, CostModel(offered, traced.counts, timed.latency(offered), energy), table)
+    search, device = spec.search, spec.device
+    matters = {metric for metric in (Metric.LATENCY, Metric.ENERGY) if search.concerns(metric)}
+    here = None
+    if matters or device.table is not None:
+        table = _table(network, device, kept_table, search.seed, progress)
+        here = _OnDevice.of(network, table, device.batch, matters)
+    others = [_other_device(network, other) for other in spec.also]
+    devices = [*([here] if here else []), *others]
+    space = _offered_by(devices, stairs_only) if devices else thinned(network.traced.space)
+    counts = _counts(network, spec, progress)
+    elsewhere = tuple(
+        DeviceBudgets(device.model(space, counts), other.budgets, device.name)
+        for device, other in zip(others, spec.also, strict=True)
+    )
+    model = here.model(space, counts) if here else CostModel(space, counts)
+    return Costing(space, model, here.table if here else None, elsewhere)
 
 
-def _energy(timed: TimedPlan, space: SearchSpace, *, needed: bool) -> NetworkEnergy | None:
-    """Energy of policies; where the work of an operator is not known, None, or `UnknownKernel` if it is `needed`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _OnDevice:
+    """A network on the device of a table; `matters` says which of latency and energy is to be low there."""
+
+    table: LatencyTable
+    timed: TimedPlan
+    matters: Set[Metric]
+
+    @classmethod
+    def of(cls, network: Network, table: LatencyTable, batch: int, matters: Set[Metric]) -> Self:
+        """Raises `BadInput` where the table does not hold the network at this batch size."""
+        return cls(table, TimedPlan.of(table, digest(network, batch), profiled_space(network)), matters)
+
+    @property
+    def name(self) -> str:
+        """The device as people tell it from others."""
+        device = self.table.fingerprint
+        return f"{device.gpu or device.cpu} ({device.threads} {'thread' if device.threads == 1 else 'threads'})"
+
+    def offered(self) -> SearchSpace:
+        """The widths that are worth offering here."""
+        if self.matters == {Metric.ENERGY}:
+            return cheaper_widths(self.timed.space, self.timed.energy())
+        return pareto_widths(self.timed)
+
+    def model(self, space: SearchSpace, counts: CountPlan) -> CostModel:
+        """Costs over `space`; energy is not known where the work of an operator is not, unless it matters."""
+        try:
+            energy = self.timed.energy(space)
+        except UnknownKernel:
+            if Metric.ENERGY in self.matters:
+                raise
+            energy = None
+        return CostModel(space, counts, self.timed.latency(space), energy)
+
+
+def _other_device(network: Network, other: OtherDeviceSpec) -> _OnDevice:
+    """The network on a device that is not at hand; raises `BadInput` that names its table."""
     try:
-        return timed.energy(space)
-    except UnknownKernel:
-        if needed:
-            raise
-        return None
+        return _OnDevice.of(network, read_table(other.table), other.batch, {b.metric for b in other.budgets})
+    except BadInput as error:
+        raise BadInput(f"{other.table}, the table of another device: {error}") from error
+
+
+def _offered_by(devices: Sequence[_OnDevice], stairs_only: bool) -> SearchSpace:
+    """The widths that were measured on all devices, and (`stairs_only`) are worth offering on one of them."""
+    measured = [device.timed.space for device in devices]
+    offered = [device.offered() for device in devices] if stairs_only else measured
+    groups = range(len(offered[0]))
+    some, common = set[int].union, set[int].intersection
+    return offered[0].with_widths([sorted(some(*_widths(offered, g)) & common(*_widths(measured, g))) for g in groups])
+
+
+def _widths(spaces: Sequence[SearchSpace], group: int) -> list[set[int]]:
+    """What each space offers for a group; the dense width is always among it."""
+    return [set(space.groups[group].widths) for space in spaces]
+
+
+def _counts(network: Network, spec: RunSpec, progress: Progress) -> CountPlan:
+    """What is counted of the network: with the size of its file where that matters."""
+    if not spec.search.concerns(Metric.SIZE):
+        return network.traced.counts
+    with progress.stage("sizing the file"):
+        return with_file_size(network.traced.counts, network.model, network.traced, network.images(spec.device.batch))
 
 
 def _table(network: Network, device: DeviceSpec, kept: Path | None, seed: int, progress: Progress) -> LatencyTable:

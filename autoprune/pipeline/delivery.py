@@ -15,15 +15,18 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from autoprune.cost import Cost, Measurement
+from autoprune.deploy.front.document import FrontFile
 from autoprune.deploy.measure import energies_in_turns, measure_in_turns
 from autoprune.deploy.onnx_export import export_onnx
 from autoprune.deploy.page import render
 from autoprune.deploy.parity import require_parity
-from autoprune.deploy.report import BudgetLine, Energy, Report, SearchLine, Standing, TableLine
+from autoprune.deploy.report import BudgetLine, Energy, OtherDevice, Report, SearchLine, Standing, TableLine
 from autoprune.deploy.run_folder import PolicyFile, RunFolder
 from autoprune.evaluation.evaluator import scores
 from autoprune.evaluation.registry import builtin_tasks
 from autoprune.files import write_atomic
+from autoprune.pipeline.generalisation import generalisation
+from autoprune.pipeline.goals import floor_line
 from autoprune.pipeline.search import Found
 from autoprune.pipeline.subject import Network, Subject
 from autoprune.profiler.energy.meter import NoMeter, find_meter
@@ -66,27 +69,8 @@ def write_network(module: nn.Module, example: Tensor, images: Tensor, onnx: Path
     return difference
 
 
-def batch_like(network: Network, device: DeviceSpec) -> Tensor:
-    """A random input of the device's batch size."""
-    shape = (device.batch, *network.example.shape[1:])
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
-
-
-def measure(modules: Sequence[nn.Module], example: Tensor, device: DeviceSpec) -> list[Measurement]:
-    """Latencies in ms of networks measured in turns in this process."""
-    with _exported(modules, example) as paths:
-        return measure_in_turns(paths, device=device.device)
-
-
-def measure_energy(modules: Sequence[nn.Module], example: Tensor, device: DeviceSpec) -> list[Measurement]:
-    """Energies in mJ of networks measured in turns in this process; raises `NoMeter` where nothing counts them."""
-    meter = find_meter(device.device)
-    with _exported(modules, example) as paths:
-        return energies_in_turns(paths, meter, device=device.device)
-
-
 @contextmanager
-def _exported(modules: Sequence[nn.Module], example: Tensor) -> Iterator[list[Path]]:
+def exported(modules: Sequence[nn.Module], example: Tensor) -> Iterator[list[Path]]:
     """ONNX files of `modules`, for as long as the block runs."""
     with tempfile.TemporaryDirectory() as place:
         paths = [Path(place) / f"{i}.onnx" for i in range(len(modules))]
@@ -103,25 +87,28 @@ def deliver(
     folder: RunFolder,
     progress: Progress,
     table: TableLine | None = None,
+    also: tuple[OtherDevice, ...] = (),
 ) -> Report:
     """Export the last of `candidates` (dense, pruned, finetuned), measure all in turns, write the report.
 
-    `table` is the latency table that their latencies were predicted from.
+    `table` is the latency table that their latencies were predicted from, `also` what others' tables predict.
     """
     network, task = subject.network, subject.task
     final = list(candidates.values())[-1].module
-    example = batch_like(network, spec.device)
+    example = network.images(spec.device.batch)
     with progress.stage("exporting"):
         images, _ = subject.splits.test.batch(torch.arange(min(_PARITY_IMAGES, len(subject.splits.test))))
         write_network(final, example, images, folder.model, folder.weights)
-    with progress.stage("measuring in turns"):
-        modules = [c.module for c in candidates.values()]
-        measured = measure(modules, example, spec.device)
-        energies = _energies(modules, example, spec.device)
+    with progress.stage("measuring in turns"), exported([c.module for c in candidates.values()], example) as paths:
+        measured = measure_in_turns(paths, device=spec.device.device)
+        energies = _energies(paths, spec.device)
+        sizes = [path.stat().st_size for path in paths]
     with progress.stage("testing"):
         standings = {
-            name: _standing(candidate, subject, latency, energy)
-            for (name, candidate), latency, energy in zip(candidates.items(), measured, energies, strict=True)
+            name: _standing(subject, candidate, latency, energy, size)
+            for (name, candidate), latency, energy, size in zip(
+                candidates.items(), measured, energies, sizes, strict=True
+            )
         }
     report = Report(
         model=spec.model.name,
@@ -129,11 +116,14 @@ def deliver(
         metric=task.metric,
         device=document(Fingerprint.here(spec.device.device)),
         budgets=tuple(BudgetLine.of(b) for b in spec.search.budgets),
+        floor=floor_line(subject, found.judge, found.choice),
         dense=standings["dense"],
         pruned=standings["pruned"],
         finetuned=standings.get("finetuned"),
         search=_search_line(spec, found),
+        generalisation=generalisation(found, standings["pruned"].score),
         table=table,
+        also=also,
         policy=dict(zip((g.name for g in network.traced.space.groups), found.policy.widths, strict=True)),
     )
     report.write(folder.report)
@@ -141,19 +131,27 @@ def deliver(
     return report
 
 
-def _energies(modules: Sequence[nn.Module], example: Tensor, device: DeviceSpec) -> list[Energy | None]:
+def _energies(networks: Sequence[Path], device: DeviceSpec) -> list[Energy | None]:
     """What networks were measured to take; None each where nothing counts it."""
     try:
-        measured = measure_energy(modules, example, device)
+        measured = energies_in_turns(networks, find_meter(device.device), device=device.device)
     except NoMeter:
-        return [None] * len(modules)
+        return [None] * len(networks)
     return [Energy(value=one.median, source="measured") for one in measured]
 
 
-def _standing(candidate: Candidate, subject: Subject, latency: Measurement, energy: Energy | None) -> Standing:
+def _standing(
+    subject: Subject, candidate: Candidate, latency: Measurement, energy: Energy | None, size_bytes: int
+) -> Standing:
     each = scores(candidate.module, subject.splits.test, subject.task)
-    images = len(each) if subject.task.metric == "accuracy" else None
-    return Standing.of(float(each.double().mean()), candidate.cost, images=images, measured=latency, energy=energy)
+    return Standing.of(
+        float(each.double().mean()),
+        candidate.cost,
+        images=subject.images_scored(subject.splits.test),
+        measured=latency,
+        energy=energy,
+        size_bytes=size_bytes,
+    )
 
 
 def _search_line(spec: RunSpec, found: Found) -> SearchLine:
@@ -177,7 +175,8 @@ def write_page(
 ) -> None:
     """report.html."""
     commands = verify_commands(spec, report.table, folder) if report.table else ()
-    page = render(report, trials, space, dense=dense, spec_toml=spec.to_toml(), verify_with=commands)
+    front = FrontFile.load(folder.front) if folder.front.is_file() else None
+    page = render(report, trials, space, dense=dense, spec_toml=spec.to_toml(), verify_with=commands, front=front)
     write_atomic(folder.page, page)
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
-from torch import Tensor, nn
+from functools import partial
+from pathlib import Path
 
 from autoprune.budget import Budget
 from autoprune.cost import Measurement, Metric
+from autoprune.deploy.measure import energies_in_turns, measure_in_turns
 from autoprune.errors import BudgetUnreachable
-from autoprune.feasible import FeasibleSet
 from autoprune.pipeline.costing import Costing
-from autoprune.pipeline.delivery import batch_like, measure, measure_energy
-from autoprune.pipeline.search import Found, Judge
+from autoprune.pipeline.delivery import exported
+from autoprune.pipeline.judging import Judge
+from autoprune.pipeline.search import Found
 from autoprune.pipeline.subject import Subject
 from autoprune.profiler.energy.meter import NoMeter, find_meter
 from autoprune.progress import Progress
@@ -23,8 +24,8 @@ _ATTEMPTS = 4
 # A tightened policy aims this far below the limit, so that the next measurement need not be lucky.
 _MARGIN = 0.99
 
-# Medians of networks measured in turns: (networks, an input, the device) to one value each.
-_Measure = Callable[[Sequence[nn.Module], Tensor, DeviceSpec], list[Measurement]]
+# What ONNX files cost when they are measured in turns, one a file.
+_Measure = Callable[[Sequence[Path]], list[Measurement]]
 
 
 def keep_when_measured(spec: RunSpec, subject: Subject, costing: Costing, found: Found, progress: Progress) -> Found:
@@ -34,13 +35,15 @@ def keep_when_measured(spec: RunSpec, subject: Subject, costing: Costing, found:
     one is measured to cost. Energy counts as modelled where the machine has no meter. Raises
     `BudgetUnreachable` where tightening does not get there.
     """
-    budgets, measures = list(spec.search.budgets), _measures(spec)
+    budgets, measures = list(spec.search.budgets), _measures(spec.device)
     limits = [b for b in budgets if b.metric in measures]
     if not limits:
         return found
     with progress.stage("checking what was measured"):
         for attempt in range(1, _ATTEMPTS + 1):
-            over = {b.metric: _overshoot(spec, subject, found, b, measures[b.metric]) for b in limits}
+            networks = [subject.network.model, found.pruned]
+            with exported(networks, subject.network.images(spec.device.batch)) as paths:
+                over = {b.metric: _overshoot(b, *measures[b.metric](paths)) for b in limits}
             worst = max(over.values())
             progress.advance(attempt, _ATTEMPTS, f"{worst:.3f} of the budget")
             if worst <= 1:
@@ -54,20 +57,18 @@ def keep_when_measured(spec: RunSpec, subject: Subject, costing: Costing, found:
     )
 
 
-def _measures(spec: RunSpec) -> dict[Metric, _Measure]:
+def _measures(device: DeviceSpec) -> dict[Metric, _Measure]:
     """What can be measured on this machine, and how."""
+    measures: dict[Metric, _Measure] = {Metric.LATENCY: partial(measure_in_turns, device=device.device)}
     try:
-        find_meter(spec.device.device)
+        meter = find_meter(device.device)
     except NoMeter:
-        return {Metric.LATENCY: measure}
-    return {Metric.LATENCY: measure, Metric.ENERGY: measure_energy}
+        return measures
+    return {**measures, Metric.ENERGY: partial(energies_in_turns, meter=meter, device=device.device)}
 
 
-def _overshoot(spec: RunSpec, subject: Subject, found: Found, limit: Budget, measured: _Measure) -> float:
-    """What is measured, as a share of the limit."""
-    example = batch_like(subject.network, spec.device)
-    networks = [subject.network.model, found.pruned]
-    dense, pruned = measured(networks, example, spec.device)
+def _overshoot(limit: Budget, dense: Measurement, pruned: Measurement) -> float:
+    """What the pruned network was measured to take, as a share of the limit."""
     allowed = limit.limit * dense.median if limit.relative else limit.limit
     return pruned.median / allowed
 
@@ -78,9 +79,9 @@ def _tightened(budget: Budget, over: float) -> Budget:
 
 def _smaller(costing: Costing, found: Found, budgets: Sequence[Budget]) -> Found:
     """The search's best policies under tighter budgets, and the chosen one scaled down, compared as finalists were."""
-    feasible = FeasibleSet(costing.space, costing.model, budgets)
+    feasible = costing.feasible(budgets)
     scaled = feasible.scaled(costing.space.ratios(found.policy))
     ranked = sorted(found.trials, key=lambda t: t.rank_key, reverse=True)
     tried: list[Policy] = [t.policy for t in ranked if t.policy in feasible]
     judge: Judge = found.judge
-    return found.choosing(*judge.best(list(dict.fromkeys([scaled, *tried]))[: judge.finalists]))
+    return found.choosing(judge.best(list(dict.fromkeys([scaled, *tried]))[: judge.finalists]))

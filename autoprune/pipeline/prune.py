@@ -15,7 +15,7 @@ from autoprune.evaluation.registry import load_task
 from autoprune.evaluation.splits import draw_splits
 from autoprune.evaluation.task import Task
 from autoprune.models import fingerprint
-from autoprune.pipeline.commands import run_subject
+from autoprune.pipeline.commands import require_choice, run_subject
 from autoprune.pipeline.subject import Network, Subject, prepare
 from autoprune.progress import Progress, Silent
 from autoprune.space import Policy
@@ -43,7 +43,8 @@ def prune(
 ) -> Result:
     """Search, prune, export and measure; the same as `autoprune run`.
 
-    `model` is a trained module or a name, `task` a `Task` or a name, `budget` one budget or several.
+    `model` is a trained module or a name, `task` a `Task` or a name, `budget` one budget or several,
+    or none, `()`, where `search={"floor": "dense-0.01", "minimise": "latency"}` says what is wanted.
     `sections` are those of a RunSpec: `search={"trials": 100}`, `finetune={"epochs": 10}`,
     `device={"threads": 2}`, `task_options={"data": "cifar10.npz"}`, `model_options={"weights": ...}`.
     `out` is the run's folder, by default runs/NAME; the same call again resumes.
@@ -51,6 +52,7 @@ def prune(
     """
     budgets = [budget] if isinstance(budget, str) else list(budget)
     spec = _spec(model, task, budgets, sections)
+    require_choice(spec)
     folder = RunFolder.claim(Path(out) if out is not None else Path("runs") / spec.name, spec)
     progress = progress or Silent()
     if isinstance(model, str) and isinstance(task, str):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from autoprune.deploy.report import FloorLine, OtherDevice
+
 
 class _Result(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,18 +43,42 @@ class KitResult(_Result):
 
 
 class SearchResult(_Result):
-    """The policy that a search chose; relative costs are shares of the dense network's."""
+    """What a search was asked for and the policy that it chose; relative costs are shares of the dense network's.
+
+    `reward` and `validation_score` are those of the chosen policy's trial, null where its policy
+    was tightened after the search; `selection_score` is that of its network once refitted. All of
+    `policy` and its numbers are null where only a front (`front` is its file) was asked for.
+    """
 
     folder: Path
-    policy: Path
+    metric: str
     trials: int
-    reward: float
-    validation_score: float
-    relative_macs: float
-    relative_params: float
-    relative_latency: float | None
-    relative_energy: float | None
+    policy: Path | None = None
+    reward: float | None = None
+    validation_score: float | None = None
+    selection_score: float | None = None
+    relative_macs: float | None = None
+    relative_params: float | None = None
+    relative_latency: float | None = None
+    relative_energy: float | None = None
+    relative_memory: float | None = None
+    relative_size: float | None = None
+    floor: FloorLine | None = None
+    also: tuple[OtherDevice, ...] = ()
+    front: Path | None = None
     frozen: dict[str, str]
+
+
+class RetargetResult(SearchResult):
+    """The policy that was chosen from the trials of the run in `run` by other goals.
+
+    `keeping` of the run's `trials` keep the new budgets; the policies of `moved` were cut to widths
+    that the table knows, so that nobody has scored them as they are now.
+    """
+
+    run: Path
+    keeping: int
+    moved: int
 
 
 class ApplyResult(_Result):

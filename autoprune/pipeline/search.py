@@ -2,61 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from torch import nn
 
-from autoprune.cost import CostModel
 from autoprune.deploy.run_folder import RunFolder
-from autoprune.evaluation.evaluator import Evaluator
-from autoprune.feasible import FeasibleSet
-from autoprune.objective import Objective, Quality
 from autoprune.pipeline.costing import Costing
+from autoprune.pipeline.judging import Choice, Judge
+from autoprune.pipeline.levels import FloorSearch, FrontSearch
+from autoprune.pipeline.scoring import Scoring, Searched
 from autoprune.pipeline.subject import Subject
 from autoprune.progress import Progress
-from autoprune.pruning import Pruner
 from autoprune.searchers.agents import load_agent, make_searcher
-from autoprune.searchers.ledger import Ledger
 from autoprune.space import Policy
-from autoprune.spec import RunSpec
+from autoprune.spec import RunSpec, SearchSpec
 from autoprune.tracing.groups import IntArray
-from autoprune.trial import Problem, Trial
+from autoprune.trial import Searcher, Trial
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judge:
-    """Compares finalists: each is refitted layer by layer, and scored on the selection split."""
+class Explored:
+    """What a search has scored, before anything is chosen, the dense network scored like it, and who will choose."""
 
-    pruner: Pruner
-    evaluator: Evaluator
-    objective: Objective
-    cost: CostModel
-    finalists: int
-    progress: Progress
-
-    def best(self, policies: Sequence[Policy]) -> tuple[Policy, nn.Module]:
-        """The policy whose network earns the largest reward, the earlier of equals, and that network."""
-        chosen: tuple[float, Policy, nn.Module] | None = None
-        for done, policy in enumerate(policies, 1):
-            module = self.pruner.apply(policy)
-            quality = self.evaluator.quality(module)
-            reward = self.objective.reward(quality, self.cost.cost(policy))
-            if chosen is None or reward > chosen[0] or math.isnan(chosen[0]):
-                chosen = (reward, policy, module)
-            self.progress.advance(done, len(policies), f"selection score {quality.score:.4f}")
-        assert chosen is not None
-        return chosen[1], chosen[2]
+    agent: str
+    searched: Searched
+    dense: Trial
+    judge: Judge
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
     """What the search brought: its trials, the dense network scored like them, and the chosen policy.
 
-    `kept` are the units that the policy keeps in each group, `pruned` is its refitted network.
+    `policy` is the chosen one, `pruned` its refitted network, `kept` the units it keeps in each group.
     `seconds` is the time this process spent on `scored` policies; trials that were in the ledger
     already took none.
     """
@@ -65,93 +44,67 @@ class Found:
     trials: list[Trial]
     dense: Trial
     judge: Judge
-    policy: Policy
-    pruned: nn.Module
+    choice: Choice
     seconds: float
     scored: int
+
+    @property
+    def policy(self) -> Policy:
+        """The chosen policy."""
+        return self.choice.policy
+
+    @property
+    def pruned(self) -> nn.Module:
+        """The chosen policy's refitted network."""
+        return self.choice.module
 
     @property
     def kept(self) -> tuple[IntArray, ...]:
         """Unit indices that each group keeps."""
         return self.judge.pruner.kept(self.policy)
 
-    def choosing(self, policy: Policy, pruned: nn.Module) -> Found:
-        """The same search with another policy chosen."""
-        return replace(self, policy=policy, pruned=pruned)
+    def choosing(self, choice: Choice) -> Found:
+        """The same search with another policy chosen; what was compared before stays known."""
+        return replace(self, choice=replace(choice, compared=(*self.choice.compared, *choice.compared)))
 
 
-def search(spec: RunSpec, subject: Subject, costing: Costing, folder: RunFolder, progress: Progress) -> Found:
-    """Search, then choose among the finalists."""
-    feasible = FeasibleSet(costing.space, costing.model, spec.search.budgets)
-    network, task, seed = subject.network, subject.task, spec.search.seed
-    agent, objective = load_agent(spec.search.agent), Objective(spec.search.reward)
+def explore(spec: RunSpec, subject: Subject, costing: Costing, folder: RunFolder, progress: Progress) -> Explored:
+    """Spend the search's trials."""
+    agent = load_agent(spec.search.agent, spec.search.warm_start)
     searcher = make_searcher(agent)
-    with progress.stage("gathering calibration statistics"):
-        pruner = Pruner(network.model, network.traced, subject.splits.calibration.inputs, seed=seed)
-        evaluator = Evaluator(network.model, pruner.slice, subject.splits.validation, task)
-    ledger = Ledger(folder.study, spec.name, run_fingerprint(spec, subject, feasible))
-    meter = _Meter(evaluator, progress, spec.search.trials)
-    evaluate = ledger.evaluator(meter, costing.model, objective, agent=agent.name, seed=seed)
-    layers = network.traced.features
-    problem = Problem(feasible, meter.counted(evaluate), spec.search.trials, seed, layers)
+    scoring = Scoring.of(spec, subject, costing, folder.study, progress)
+    judge = Judge.of(scoring, spec.search, progress)
     with progress.stage("searching"):
-        searcher.search(problem)
-    trials = ledger.trials(agent.name, seed)
-    finalists = spec.search.finalists
-    selection = Evaluator(network.model, pruner.apply, subject.splits.selection, task)
-    judge = Judge(pruner, selection, objective, costing.model, finalists, progress)
+        asked = _at_levels(searcher, spec.search, judge)
+        searched = scoring.search(agent.name, asked, spec.search.trials, progress)
+    return Explored(agent.name, searched, scoring.dense(), judge)
+
+
+def choose(explored: Explored, progress: Progress) -> Found:
+    """Choose among the finalists of what was explored."""
+    searched, judge = explored.searched, explored.judge
     with progress.stage("choosing among the finalists"):
-        policy, pruned = judge.best(finalists_of(trials, finalists))
-    quality, cost = evaluator.quality(network.model), costing.model.cost(costing.space.dense())
-    dense = Trial(0, costing.space.dense(), quality, cost, objective.reward(quality, cost))
-    ledger.keep_dense(dense)
-    return Found(agent.name, trials, dense, judge, policy, pruned, meter.seconds, meter.scored)
+        choice = judge.best(finalists_of(searched.trials, judge))
+    seconds, scored = searched.evaluation_seconds, searched.scored
+    return Found(explored.agent, searched.trials, explored.dense, judge, choice, seconds, scored)
 
 
-def finalists_of(trials: Sequence[Trial], count: int) -> list[Policy]:
-    """The `count` best different policies, best first."""
+def _at_levels(searcher: Searcher, search: SearchSpec, judge: Judge) -> Searcher:
+    """`searcher` itself, or at budget levels where a floor or a front is asked for."""
+    if search.floor is not None:
+        return FloorSearch(searcher, search.minimise[0], search.levels, judge.keeps_floor)
+    return FrontSearch(searcher, search.traded, search.levels) if search.pareto else searcher
+
+
+def finalists_of(trials: Sequence[Trial], judge: Judge) -> list[Policy]:
+    """The best different policies, best first, as many as the judge takes.
+
+    Under a floor: those that were found to keep it, and of the trials that cost less than these the best.
+    """
+    wanted = judge.wanted
     ranked = sorted(trials, key=lambda t: t.rank_key, reverse=True)
-    return list(dict.fromkeys(t.policy for t in ranked))[:count]
-
-
-def run_fingerprint(spec: RunSpec, subject: Subject, feasible: FeasibleSet) -> str:
-    """What a trial's quality and legality depend on: network, data, splits, widths on offer, budgets, reward."""
-    budgets = [str(b) for b in feasible.budgets]
-    widths = [(g.name, g.widths) for g in feasible.space.groups]
-    parts = (subject.network.fingerprint, spec.task.model_dump(mode="json"), spec.search.seed, spec.search.reward)
-    return hashlib.sha256(repr((parts, budgets, widths)).encode()).hexdigest()[:16]
-
-
-@dataclass
-class _Meter:
-    """Counts and times what is scored, and shows it."""
-
-    evaluator: Evaluator
-    progress: Progress
-    total: int
-    seconds: float = 0.0
-    scored: int = 0
-    seen: int = 0
-    best: float = field(default=float("-inf"))
-
-    def __call__(self, policies: Sequence[Policy]) -> Iterator[Quality]:
-        """Qualities one by one, each as soon as it is known."""
-        for number, policy in enumerate(policies, 1):
-            start = time.perf_counter()
-            quality = self.evaluator.quality_of(policy)
-            self.seconds += time.perf_counter() - start
-            self.scored += 1
-            self.progress.advance(self.seen + number, self.total, f"best reward {self.best:.4f}")
-            yield quality
-
-    def counted(self, evaluate: Callable[[Sequence[Policy]], list[Trial]]) -> Callable[[Sequence[Policy]], list[Trial]]:
-        """`evaluate`, with progress after every call."""
-
-        def call(policies: Sequence[Policy]) -> list[Trial]:
-            trials = evaluate(policies)
-            self.seen += len(trials)
-            self.best = max([self.best, *(t.reward for t in trials if t.reward == t.reward)])
-            self.progress.advance(self.seen, self.total, f"best reward {self.best:.4f}")
-            return trials
-
-        return call
+    keeping = [policy for policy, judged in judge.seen.items() if wanted and wanted.kept_by(judged)]
+    if wanted and keeping:
+        least = min(judge.cost.cost(policy).of(wanted.metric) for policy in keeping)
+        ranked = [t for t in ranked if t.cost.of(wanted.metric) < least and t.policy not in judge.seen]
+    return [*keeping, *list(dict.fromkeys(t.policy for t in ranked))[: judge.finalists]]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput
+from autoprune.evaluation.images import ImageSet
 from autoprune.evaluation.registry import load_task
 from autoprune.evaluation.splits import Splits, draw_splits
 from autoprune.evaluation.task import Task
@@ -20,7 +21,7 @@ from autoprune.models import fingerprint, is_reference, load_model, load_weights
 from autoprune.progress import Progress
 from autoprune.space import Policy
 from autoprune.spec import ModelSpec, RunSpec
-from autoprune.tracing import Traced, trace
+from autoprune.tracing import Traced, pad_behind, trace
 from autoprune.training import Epoch, finetune
 
 
@@ -45,10 +46,19 @@ class Network:
         """The network that `spec` names, traced."""
         return cls.of(spec.name, load_model(spec, num_classes=num_classes), input_shape)
 
+    def images(self, count: int) -> Tensor:
+        """A random input [count, C, H, W], the same every time."""
+        return torch.randn(count, *self.example.shape[1:], generator=torch.Generator().manual_seed(0))
+
     def bare(self, policy: Policy) -> nn.Module:
-        """The network of `policy` in shape only: the first units of each group, not refitted; for timing."""
+        """The network of `policy` in shape only, for timing: the first units of each group, not refitted.
+
+        What it pads channels with stands behind them, so that all its lengths are affine functions of the policy.
+        """
         kept = [np.arange(w // g.unit) for w, g in zip(policy.widths, self.traced.space.groups, strict=True)]
-        return self.traced.slice(self.model, kept)
+        small = self.traced.slice(self.model, kept)
+        pad_behind(small)
+        return small
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +68,10 @@ class Subject:
     task: Task
     splits: Splits
     network: Network
+
+    def images_scored(self, split: ImageSet) -> int | None:
+        """How many images of `split` the task's score is a share of; None where it is another kind of score."""
+        return len(split) if self.task.metric == "accuracy" else None
 
 
 def prepare(spec: RunSpec, folder: RunFolder | None, progress: Progress) -> Subject:

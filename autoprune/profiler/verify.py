@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from autoprune.correlation import rank_correlation
 from autoprune.cost import FloatArray
 from autoprune.device import Device
 from autoprune.errors import BadInput
 from autoprune.profiler.listening import OnProgress, silent
-from autoprune.profiler.plan.blueprint import Networks
+from autoprune.profiler.plan.blueprint import Blueprint, Networks
 from autoprune.profiler.plan.observing import possible_policies
 from autoprune.profiler.plan.sampling import random_policies
 from autoprune.profiler.runtime.pinning import pinned
@@ -20,7 +22,7 @@ from autoprune.profiler.table.latency_table import LatencyTable, NoiseFloor, Ver
 from autoprune.profiler.table.prediction import TimedPlan
 from autoprune.profiler.timing.averaging import summary
 from autoprune.profiler.timing.reference import Reference
-from autoprune.space import Policy, SearchSpace
+from autoprune.space import Policy
 
 _ROUNDS = 4
 _FEWEST_RUNS, _MOST_RUNS = 3, 20
@@ -49,7 +51,7 @@ def verify(
     `UnknownKernel` where it lacks a row.
     """
     timed = TimedPlan.of(table, networks.blueprint.digest, networks.blueprint.space)
-    policies = unseen_policies(timed.space, count, seed)
+    policies = unseen_policies(replace(networks.blueprint, space=timed.space), count, seed)
     if len(policies) < 2:
         raise BadInput(
             f"{count} networks cannot be checked: the space offers {len(policies)} beside those that were profiled"
@@ -94,10 +96,10 @@ def _measure(
     return np.asarray(times / speeds * np.median(speeds))
 
 
-def unseen_policies(space: SearchSpace, count: int, seed: int) -> list[Policy]:
-    """Up to `count` random policies that no profile of this space with the same seed looks at."""
-    seen = set(possible_policies(space, seed))
-    drawn = random_policies(space, count + len(seen), (seed, _STREAM))
+def unseen_policies(blueprint: Blueprint, count: int, seed: int) -> list[Policy]:
+    """Up to `count` random policies that no profile of this network with the same seed looks at."""
+    seen = set(possible_policies(blueprint, seed))
+    drawn = random_policies(blueprint.space, count + len(seen), (seed, _STREAM))
     return [policy for policy in drawn if policy not in seen][:count]
 
 
@@ -124,7 +126,7 @@ def judge(
         within_5pct=float(np.mean(np.abs(error) <= _CLOSE)),
         within_10pct=float(np.mean(np.abs(error) <= 0.10)),
         within_noise=float(np.mean(np.abs(error) <= max(_CLOSE, float(np.max(np.abs(change)))))),
-        rank_correlation=_rank_correlation(predicted_ms, measured),
+        rank_correlation=rank_correlation(predicted_ms, measured),
         interpolated=interpolated,
         speed=speed,
         noise_floor=NoiseFloor(
@@ -145,17 +147,3 @@ def judge(
             for policy, says, m, one, two, off in rows
         ),
     )
-
-
-def _rank_correlation(predicted: FloatArray, measured: FloatArray) -> float:
-    """Spearman's rank correlation; 0 where one of the two is constant and it is not defined."""
-    if np.ptp(predicted) == 0 or np.ptp(measured) == 0:
-        return 0.0
-    return float(np.corrcoef(_ranks(predicted), _ranks(measured))[0, 1])
-
-
-def _ranks(values: FloatArray) -> FloatArray:
-    """Ranks from 0, equal values sharing the mean of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return np.asarray((ends - (counts + 1) / 2)[inverse])

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from autoprune.criteria.elimination import Consumer, elimination_order
-from autoprune.criteria.magnitude import l2_order
+from autoprune.cost import FloatArray
+from autoprune.criteria.elimination import Consumer, eliminate
+from autoprune.criteria.magnitude import rank_by_norm
+from autoprune.criteria.ranking import Ranking
+from autoprune.pruning.blocks import Block, find_blocks
 from autoprune.pruning.features import is_linear_map, taps, weight_matrix
-from autoprune.pruning.refit import refit, running_mean, set_offset
+from autoprune.pruning.reconstruction import OnBlock, reconstruct
+from autoprune.pruning.refit import System, running_mean, set_offset
 from autoprune.pruning.sequential import SequentialRefit
 from autoprune.pruning.statistics import gather
-from autoprune.space import Policy
+from autoprune.space import Policy, SearchSpace
+from autoprune.spec import ReconstructionSpec
 from autoprune.tracing.groups import IntArray, SliceAxis
-from autoprune.tracing.slicing import slice_module, unit_masks
+from autoprune.tracing.slicing import unit_masks
 from autoprune.tracing.trace import Traced
 
 Masks = list[NDArray[np.bool_]]
@@ -37,22 +42,27 @@ class Pruner:
 
     def __init__(self, model: nn.Module, traced: Traced, calibration: Tensor, *, seed: int = 0) -> None:
         self.model, self.traced = copy.deepcopy(model).eval(), traced
-        self._calibration = calibration
+        self._calibration, self._seed = calibration, seed
         self._modules, self._parameters = dict(self.model.named_modules()), dict(self.model.named_parameters())
         self._axes = {(a.parameter, a.axis): a for a in traced.axes}
         self._linear = tuple(n for n in traced.order if is_linear_map(self._modules[n]))
         consumers = [n for n in self._linear if self._input(n) is not None]
-        self._moments = gather(self.model, consumers, calibration, seed=seed)
         self._weights = {n: weight_matrix(self._modules[n]) for n in consumers}
+        moments = gather(self.model, consumers, calibration, seed=seed)
+        self._systems = {n: System.of(of_layer, self._weights[n]) for n, of_layer in moments.items()}
         self.ranking = tuple(self._rank(g) for g in range(len(traced.space)))
         self._refitted = lru_cache(maxsize=_room_for(self._weights.values()))(self._refit)
-        self._sequential: SequentialRefit | None = None
 
     def kept(self, policy: Policy) -> tuple[IntArray, ...]:
         """Unit indices that each group keeps, ascending: the last in its elimination order."""
         self.traced.space.check(policy)
         groups = zip(self.traced.space.groups, self.ranking, policy.widths, strict=True)
-        return tuple(np.sort(order[len(order) - width // group.unit :]) for group, order, width in groups)
+        return tuple(np.sort(rank.order[len(rank.order) - width // group.unit :]) for group, rank, width in groups)
+
+    def damages(self, space: SearchSpace) -> tuple[FloatArray, ...]:
+        """For each group of `space` what cutting it to each width that it offers damages: see `Ranking`."""
+        pairs = zip(space.groups, self.ranking, strict=True)
+        return tuple(rank.damage[[(g.width - width) // g.unit for width in g.widths]] for g, rank in pairs)
 
     def slice(self, policy: Policy) -> nn.Module:
         """The sliced network, each layer that lost inputs refitted from the dense network's statistics."""
@@ -65,22 +75,48 @@ class Pruner:
     def apply_kept(self, kept: Sequence[IntArray]) -> nn.Module:
         """Like `apply`, for given unit indices per group."""
         small = self._slice(kept)
-        masks = unit_masks(self.traced.units, kept)
-        if self._sequential is None:
-            self._sequential = SequentialRefit(self.model, self._linear, self.traced, self._calibration)
-        outputs = {n: torch.from_numpy(a.kept(masks)) for n in self._linear if (a := self._output(n))}
-        self._sequential(small, outputs)
+        self._sequential(small, self._kept_outputs(kept))
         return small
+
+    def reconstruct(
+        self,
+        small: nn.Module,
+        kept: Sequence[IntArray],
+        settings: ReconstructionSpec,
+        *,
+        on_block: OnBlock | None = None,
+    ) -> nn.Module:
+        """A copy of `small`, what `apply_kept` made of `kept`, with every block trained to answer as the dense one's.
+
+        See `reconstruct`. Layers outside of blocks are refitted once more to what then reaches them.
+        """
+        small, example, outputs = copy.deepcopy(small), self._calibration[:1], self._kept_outputs(kept)
+        dense = {block.name: block for block in find_blocks(self.model, self.traced.order, example)}
+        found = find_blocks(small, self.traced.order, example)
+        blocks = [block for block in found if _comparable(block, dense.get(block.name), outputs)]
+        left = {b.name: outputs[b.layers[-1]] for b in blocks if b.made != dense[b.name].made}
+        reconstruct(small, self.model, blocks, self._calibration, left, settings, seed=self._seed, on_block=on_block)
+        self._sequential(small, outputs, outside=[block.name for block in blocks])
+        return small
+
+    @cached_property
+    def _sequential(self) -> SequentialRefit:
+        return SequentialRefit(self.model, self._linear, self.traced, self._calibration)
+
+    def _kept_outputs(self, kept: Sequence[IntArray]) -> dict[str, Tensor]:
+        """Output channels of the dense layers that are left."""
+        masks = unit_masks(self.traced.units, kept)
+        return {n: torch.from_numpy(a.kept(masks)) for n in self.traced.order if (a := self._output(n))}
 
     # Ranking.
 
-    def _rank(self, group: int) -> IntArray:
-        """Unit indices of a group in elimination order, least missed first."""
-        consumers = [c for name in self._moments if (c := self._consumer(name, group))]
+    def _rank(self, group: int) -> Ranking:
+        """The units of a group in elimination order, least missed first."""
+        consumers = [c for name in self._systems if (c := self._consumer(name, group))]
         if consumers:
-            return elimination_order(consumers)
+            return eliminate(consumers)
         weights = [a for a in self.traced.axes if (a.group == group).any() and self._is_matrix(a.parameter)]
-        return l2_order([self._norms(a, group) for a in weights])
+        return rank_by_norm([self._norms(a, group) for a in weights])
 
     def _consumer(self, name: str, group: int) -> Consumer | None:
         axis = self._input(name)
@@ -90,7 +126,7 @@ class Pruner:
         order = np.argsort(axis.unit[positions], kind="stable")
         per_unit = positions[order].reshape(self.traced.units[group], -1)
         rows = _features_of(per_unit, taps(self._modules[name])).reshape(len(per_unit), -1)
-        return Consumer(self._moments[name].damped(), self._weights[name], torch.from_numpy(np.sort(rows, axis=1)))
+        return Consumer(self._systems[name].covariance, self._weights[name], torch.from_numpy(np.sort(rows, axis=1)))
 
     def _is_matrix(self, name: str) -> bool:
         parameter = self._parameters.get(name)
@@ -105,10 +141,10 @@ class Pruner:
 
     def _slice(self, kept: Sequence[IntArray]) -> nn.Module:
         masks = unit_masks(self.traced.units, kept)
-        small = slice_module(self.model, self.traced.axes, masks)
+        small = self.traced.slice(self.model, kept)
         modules = dict(small.named_modules())
         with torch.no_grad():
-            for name in self._moments:
+            for name in self._systems:
                 self._set_refitted(modules, name, masks)
         return small
 
@@ -139,7 +175,7 @@ class Pruner:
         for g, raw in zip(groups, kept_bytes, strict=True):
             masks[g] = np.frombuffer(raw, dtype=bool)
         features = torch.from_numpy(_features_of(axis.kept(masks), taps(module)).reshape(-1))
-        weight, offset = refit(self._moments[name], self._weights[name], features)
+        weight, offset = self._systems[name].refit(features)
         bias = module.bias
         return weight, offset + bias.detach().double() if isinstance(bias, Tensor) else offset
 
@@ -148,6 +184,14 @@ class Pruner:
 
     def _output(self, layer: str) -> SliceAxis | None:
         return self._axes.get((f"{layer}.weight", 0))
+
+
+def _comparable(small: Block, dense: Block | None, kept_outputs: Mapping[str, Tensor]) -> bool:
+    """Whether it is known which of the dense block's outputs the small one still gives."""
+    if dense is None or small.made == dense.made:
+        return dense is not None
+    kept = kept_outputs.get(small.layers[-1])
+    return kept is not None and small.made == (len(kept), *dense.made[1:])
 
 
 def _room_for(weights: Iterable[Tensor]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -10,16 +12,31 @@ from autoprune.pruning.statistics import Moments
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-def refit(moments: Moments, weight: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights [|kept|, O] over the kept features and a bias correction [O] that best match x W of the dense layer.
+@dataclass(frozen=True, slots=True, eq=False)
+class System:
+    """The normal equations of one layer: the least-squares weights over any choice of its inputs.
 
     Minimises E|x W - x_K V - b|^2 (He et al., ICCV 2017, eq. 3): V = C_KK^-1 C_K: W with the inputs'
-    covariance C, b = mean W - mean_K V. `weight` is [F, O], `kept` int [|kept|]; all float64.
+    covariance C, b = mean W - mean_K V. `covariance` [F, F] (damped), `cross` = C W [F, O], `mean`
+    [F] of the inputs and `answer` = mean W [O]; all float64.
     """
-    damped = moments.damped()
-    factor = torch.linalg.cholesky(damped[kept][:, kept])
-    fitted = torch.cholesky_solve(damped[kept] @ weight, factor)
-    return fitted, moments.mean @ weight - moments.mean[kept] @ fitted
+
+    covariance: Tensor
+    cross: Tensor
+    mean: Tensor
+    answer: Tensor
+
+    @classmethod
+    def of(cls, moments: Moments, weight: Tensor) -> System:
+        """Of a layer with the weight matrix W [F, O], given the second moments of its inputs."""
+        damped = moments.damped()
+        return cls(damped, damped @ weight, moments.mean, moments.mean @ weight)
+
+    def refit(self, kept: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights [|kept|, O] over the kept features (int [|kept|]) and the correction of the bias [O]."""
+        factor = torch.linalg.cholesky(self.covariance[kept][:, kept])
+        fitted = torch.cholesky_solve(self.cross[kept], factor)
+        return fitted, self.answer - self.mean[kept] @ fitted
 
 
 def set_offset(module: nn.Module, norm: nn.Module | None, dense_mean: Tensor | None, offset: Tensor) -> None:

@@ -6,17 +6,16 @@ by later ones and repaired there, instead of adding up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from autoprune.pruning.features import enough_rows, input_rows, output_rows, pick_positions, positions, weight_matrix
+from autoprune.pruning.hooks import removing
 from autoprune.pruning.refit import NORMS, running_mean, set_offset
 from autoprune.tracing.trace import Traced
 
@@ -64,11 +63,12 @@ class SequentialRefit:
         self._norm_after, self._shortcuts, self._inputs = traced.norm_after, traced.shortcuts, inputs
         self._targets = _targets(dense, layers, traced, inputs)
 
-    def __call__(self, small: nn.Module, kept_outputs: Mapping[str, Tensor]) -> None:
+    def __call__(self, small: nn.Module, kept_outputs: Mapping[str, Tensor], *, outside: Sequence[str] = ()) -> None:
         """Refit `small` in place in one forward pass: every layer is fitted just before it computes.
 
         `kept_outputs` gives, per layer, which of the dense output channels the small one still has
         (absent: all). Batch norms that follow no refitted layer take the statistics of their inputs.
+        What lies in the modules `outside` stays as it is.
         """
         modules = dict(small.named_modules())
         arriving: dict[str, Tensor] = {}
@@ -77,16 +77,21 @@ class SequentialRefit:
             for name in dict.fromkeys(self._shortcuts.values())
         ]
         for name, target in self._targets.items():
-            norm = modules.get(self._norm_after.get(name, ""))
-            shortcut = partial(arriving.__getitem__, self._shortcuts[name]) if name in self._shortcuts else None
-            fit = _Fit(target.only(kept_outputs.get(name)), norm, shortcut)
-            handles.append(modules[name].register_forward_pre_hook(fit))
+            if not _within(name, outside):
+                norm = modules.get(self._norm_after.get(name, ""))
+                shortcut = partial(arriving.__getitem__, self._shortcuts[name]) if name in self._shortcuts else None
+                fit = _Fit(target.only(kept_outputs.get(name)), norm, shortcut)
+                handles.append(modules[name].register_forward_pre_hook(fit))
         fitted = {self._norm_after[name] for name in self._targets if name in self._norm_after}
         for name, module in modules.items():
-            if isinstance(module, NORMS) and name not in fitted:
+            if isinstance(module, NORMS) and name not in fitted and not _within(name, outside):
                 handles.append(module.register_forward_pre_hook(_recompute))
-        with torch.no_grad(), _removing(handles):
+        with torch.no_grad(), removing(handles):
             small(self._inputs)
+
+
+def _within(name: str, modules: Sequence[str]) -> bool:
+    return any(name.startswith(f"{module}.") for module in modules)
 
 
 def _targets(dense: nn.Module, layers: Sequence[str], traced: Traced, inputs: Tensor) -> dict[str, _Target]:
@@ -120,7 +125,7 @@ def _targets(dense: nn.Module, layers: Sequence[str], traced: Traced, inputs: Te
         for name in dict.fromkeys(traced.shortcuts.values())
     ]
     handles += [modules[name].register_forward_hook(watch(name)) for name in layers]
-    with torch.no_grad(), _removing(handles):
+    with torch.no_grad(), removing(handles):
         for chunk in chunks:
             dense(chunk)
     means = {name: running_mean(dense, norm) for name, norm in traced.norm_after.items()}
@@ -148,15 +153,6 @@ def _remember(arriving: dict[str, Tensor], name: str) -> Callable[..., None]:
         arriving[name] = args[0]
 
     return hook
-
-
-@contextmanager
-def _removing(handles: Sequence[RemovableHandle]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 class _Fit:

@@ -7,7 +7,7 @@ trial 0, and whatever the ledger holds is answered from it, without scoring and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from pydantic import JsonValue
 
 from autoprune.cost import Cost, CostModel
 from autoprune.errors import BadInput
@@ -29,6 +30,7 @@ Key = tuple[str, int, int]  # agent, seed, number of the trial in that agent's s
 
 _FINGERPRINT = "autoprune.fingerprint"
 _DENSE = "autoprune.dense"
+_KEPT = "autoprune.kept."
 _KEPT_RATIO: BaseDistribution = FloatDistribution(0.0, 1.0)
 
 
@@ -90,7 +92,7 @@ class Ledger:
     def refresh(self) -> None:
         """Read what other processes have recorded since the last time."""
         finished = (TrialState.COMPLETE, TrialState.FAIL)  # a process that was killed leaves no half trial here
-        for record in self._study.get_trials(deepcopy=False, states=finished):
+        for record in sorted(self._study.get_trials(deepcopy=False, states=finished), key=lambda r: r.number):
             if record.number not in self._read and "widths" in record.user_attrs:
                 self._read.add(record.number)
                 self._remember(*_unpacked(record.user_attrs))
@@ -105,6 +107,15 @@ class Ledger:
         """Write down the dense network beside the trials."""
         self._study.set_user_attr(_DENSE, _attributes(("dense", 0, trial.number), trial))
 
+    def keep(self, name: str, value: JsonValue) -> None:
+        """Write down what else is to survive, under a name of its own; an earlier value of it is replaced."""
+        self._study.set_user_attr(f"{_KEPT}{name}", value)
+
+    def kept(self, name: str) -> JsonValue:
+        """What was written down under `name`; None where nothing was."""
+        value: JsonValue = self._study.user_attrs.get(f"{_KEPT}{name}")
+        return value
+
     def find(self, key: Key) -> Trial | None:
         """The recorded trial of (agent, seed, number), if there is one."""
         return self._trials.get(key)
@@ -114,12 +125,13 @@ class Ledger:
         return self._qualities.get(policy)
 
     def record(self, key: Key, trial: Trial, space: SearchSpace) -> None:
-        """Write a trial, in one transaction."""
+        """Write a trial, in one transaction; of several under one key the first that was written counts."""
         self._study.add_trial(_packed(key, trial, space))
-        self._remember(key, trial)
+        self.refresh()
 
     def _remember(self, key: Key, trial: Trial) -> None:
-        # Two processes that ran the same search may both have recorded a trial: the first one counts.
+        # Two processes that run the same search may both record a trial. The first one counts for both,
+        # so that they go on alike even where their scores differ in the last digit.
         self._trials.setdefault(key, trial)
         self._qualities.setdefault(trial.policy, trial.quality)
 
@@ -139,13 +151,10 @@ class _Evaluator:
         self._ledger.refresh()
         numbered = [((self._agent, self._seed, start + i), policy) for i, policy in enumerate(policies)]
         unknown = [p for key, p in numbered if not self._ledger.find(key) and not self._ledger.quality(p)]
-        fresh = self._scored(list(dict.fromkeys(unknown)))
+        fresh = _Fresh(list(dict.fromkeys(unknown)), self._score)
         trials = [self._replayed(key, policy) or self._new(key, policy, fresh) for key, policy in numbered]
-        next(fresh, None)  # raises ValueError where more were scored than asked for
+        fresh.close()
         return trials
-
-    def _scored(self, policies: Sequence[Policy]) -> Iterator[tuple[Policy, Quality]]:
-        return zip(policies, self._score(policies), strict=True) if policies else iter(())
 
     def _replayed(self, key: Key, policy: Policy) -> Trial | None:
         trial = self._ledger.find(key)
@@ -157,11 +166,34 @@ class _Evaluator:
             )
         return trial
 
-    def _new(self, key: Key, policy: Policy, fresh: Iterator[tuple[Policy, Quality]]) -> Trial:
-        quality, cost = self._ledger.quality(policy) or next(fresh)[1], self._cost.cost(policy)
+    def _new(self, key: Key, policy: Policy, fresh: _Fresh) -> Trial:
+        quality, cost = self._ledger.quality(policy) or fresh.quality(policy), self._cost.cost(policy)
         trial = Trial(key[2], policy, quality, cost, self._objective.reward(quality, cost))
         self._ledger.record(key, trial, self._cost.space)
-        return trial
+        recorded = self._replayed(key, policy)
+        assert recorded is not None
+        return recorded
+
+
+class _Fresh:
+    """Qualities of policies that nobody has scored, each taken from the scorer when it is asked for."""
+
+    def __init__(self, policies: Sequence[Policy], score: Score) -> None:
+        self._awaited = len(policies)
+        self._scored = zip(policies, score(policies), strict=True) if policies else iter(())
+        self._qualities: dict[Policy, Quality] = {}
+
+    def quality(self, policy: Policy) -> Quality:
+        """The quality of one of the policies; those before it, which another process has recorded since, go by."""
+        while policy not in self._qualities:
+            scored, quality = next(self._scored)
+            self._qualities[scored] = quality
+        return self._qualities[policy]
+
+    def close(self) -> None:
+        """Raise `ValueError` where the scorer has more qualities than there are policies."""
+        if len(self._qualities) == self._awaited:
+            next(self._scored, None)
 
 
 def _packed(key: Key, trial: Trial, space: SearchSpace) -> FrozenTrial:

@@ -12,9 +12,9 @@ import optuna
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Keep Optuna's information and its warnings of experimental features off the user's screen."""
+    """Keep Optuna's information and warnings off the user's screen: they are about its samplers, not about the run."""
     verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(max(verbosity, logging.WARNING))
+    optuna.logging.set_verbosity(max(verbosity, logging.ERROR))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from autoprune.searchers.settings import Settings
-from autoprune.searchers.shapes import spend
+from autoprune.searchers.shapes.shape import spend
 from autoprune.trial import Problem
 
 

@@ -3,7 +3,7 @@
 A package offers a searcher in its pyproject.toml, after which an agent file may name it:
 
     [project.entry-points."autoprune.searchers"]
-    annealing = "my_package.annealing:AnnealingSearcher"
+    bandit = "my_package.bandit:BanditSearcher"
 """
 
 from __future__ import annotations
@@ -21,10 +21,19 @@ ENTRY_POINT_GROUP = "autoprune.searchers"
 BUILTIN: Mapping[str, str] = {
     "uniform": "autoprune.searchers.uniform:UniformSearcher",
     "random": "autoprune.searchers.random_search:RandomSearcher",
-    "evolution": "autoprune.searchers.evolution:EvolutionSearcher",
-    "tpe": "autoprune.searchers.tpe:TpeSearcher",
-    "ddpg": "autoprune.searchers.ddpg:DdpgSearcher",
-    "ppo": "autoprune.searchers.ppo:PpoSearcher",
+    "evolution": "autoprune.searchers.shapes.evolution:EvolutionSearcher",
+    "nsga2": "autoprune.searchers.shapes.nsga2:Nsga2Searcher",
+    "tpe": "autoprune.searchers.shapes.tpe:TpeSearcher",
+    "gp": "autoprune.searchers.shapes.gp:GpSearcher",
+    "knapsack": "autoprune.searchers.widths.knapsack:KnapsackSearcher",
+    "sensitivity": "autoprune.searchers.widths.sensitivity:SensitivitySearcher",
+    "netadapt": "autoprune.searchers.widths.netadapt:NetAdaptSearcher",
+    "annealing": "autoprune.searchers.widths.annealing:AnnealingSearcher",
+    "genetic": "autoprune.searchers.widths.genetic:GeneticSearcher",
+    "ddpg": "autoprune.searchers.reinforcement.ddpg:DdpgSearcher",
+    "td3": "autoprune.searchers.reinforcement.td3:Td3Searcher",
+    "sac": "autoprune.searchers.reinforcement.sac:SacSearcher",
+    "ppo": "autoprune.searchers.reinforcement.ppo:PpoSearcher",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoprune.searchers.settings import Settings
-from autoprune.searchers.shapes import uniform_policy
+from autoprune.searchers.shapes.shape import uniform_policy
 from autoprune.trial import Problem
 
 

@@ -57,9 +57,10 @@ class _Counter:
                 if np.prod(info.shape) > np.prod(known.shape):
                     storages[info.storage] = info
                 first.setdefault(info.storage, step)
-                last[info.storage] = step
+                last.setdefault(info.storage, step)
             for storage in op.reads:
-                last[storage] = step
+                if any(info.storage != storage for info in op.made) or not op.made:  # a view reads nothing
+                    last[storage] = step
         last.update(dict.fromkeys(self._tape.output_storages & storages.keys(), len(operations)))
         # What nobody reads (the places of a pool's maxima, a norm's statistics) no runtime makes.
         storages = {s: info for s, info in storages.items() if last[s] > first[s]}

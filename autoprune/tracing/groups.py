@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from autoprune.cost import Extent
 from autoprune.space import ChannelGroup, FrozenGroup
 from autoprune.tracing.labels import NO_LABEL, LabelArray
+from autoprune.tracing.padding import PadCall, Padding
 from autoprune.tracing.tape import OUTPUT, Tape
 
 IntArray = NDArray[np.integer[Any]]
+_Places = tuple[tuple[str, int, int], ...]  # parameter, axis, and how often a class of labels lies there
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,36 @@ class SliceAxis:
 
     def kept(self, kept_units: list[NDArray[np.bool_]]) -> IntArray:
         """Positions that stay, ascending, when group g keeps the units marked in `kept_units[g]`."""
-        stays = np.ones(len(self.group), dtype=bool)
-        for g in np.unique(self.group):
-            if g >= 0:
-                own = self.group == g
-                stays[own] = kept_units[g][self.unit[own]]
-        return np.flatnonzero(stays)
+        return _kept(self.group, self.unit, kept_units)
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedAxis:
+    """The channels that one padding call makes, and to which group and unit each belongs.
+
+    `group` and `unit` are int arrays [before + C + after]; group is -1 where the position is never removed.
+    """
+
+    call: PadCall
+    padding: Padding
+    group: IntArray
+    unit: IntArray
+
+    def kept(self, kept_units: list[NDArray[np.bool_]]) -> Padding:
+        """The padding that is left when group g keeps the units marked in `kept_units[g]`."""
+        stays = _kept(self.group, self.unit, kept_units)
+        before = int((stays < self.padding.before).sum())
+        after = int((stays >= len(self.group) - self.padding.after).sum())
+        return replace(self.padding, before=before, after=after)
+
+
+def _kept(group: IntArray, unit: IntArray, kept_units: list[NDArray[np.bool_]]) -> IntArray:
+    stays = np.ones(len(group), dtype=bool)
+    for g in np.unique(group):
+        if g >= 0:
+            own = group == g
+            stays[own] = kept_units[g][unit[own]]
+    return np.flatnonzero(stays)
 
 
 class Membership:
@@ -66,20 +92,22 @@ class Membership:
 def find_groups(tape: Tape, barred: dict[str, str]) -> tuple[list[ChannelGroup], list[FrozenGroup], Membership]:
     """Gather the tape's label classes into groups, in the order in which data reaches them.
 
-    Classes that lie on the same axes of the same parameters, equally often, are one group. A group
-    named in `barred` (name -> reason) is frozen for that reason.
+    Classes that lie on the same axes of the same parameters, equally often, and are made or passed on
+    by the same padding calls, are one group. A group named in `barred` (name -> reason) is frozen for
+    that reason.
     """
-    places = _places(tape)
-    members: dict[tuple[tuple[str, int, int], ...], list[int]] = defaultdict(list)
+    places, padded = _places(tape), _padded_places(tape)
+    members: dict[tuple[_Places, tuple[PadCall, ...]], list[int]] = defaultdict(list)
     for root, axes in places.items():
-        members[tuple(sorted((name, axis, n) for (name, axis), n in axes.items()))].append(root)
+        lies_on = tuple(sorted((name, axis, n) for (name, axis), n in axes.items()))
+        members[lies_on, tuple(padded[root])].append(root)
     order = {name: i for i, name in enumerate(tape.used)}
-    ranked = sorted(members.items(), key=lambda item: (min(order[n] for n, _, _ in item[0]), item[1][0]))
+    ranked = sorted(members.items(), key=lambda item: (min(order[n] for n, _, _ in item[0][0]), item[1][0]))
     groups: list[ChannelGroup] = []
     frozen: dict[str, FrozenGroup] = {}
     classes: dict[int, tuple[int, int]] = {}
     names: Counter[str] = Counter()
-    for key, roots in ranked:
+    for (key, _), roots in ranked:
         producer = _producer(tape, key, order)
         if producer is None:
             continue
@@ -108,7 +136,16 @@ def _places(tape: Tape) -> dict[int, Counter[tuple[str, int]]]:
     return places
 
 
-def _producer(tape: Tape, key: tuple[tuple[str, int, int], ...], order: dict[str, int]) -> tuple[str, int] | None:
+def _padded_places(tape: Tape) -> dict[int, list[PadCall]]:
+    """For each class of labels: which padding calls it comes out of, once for each of its positions there."""
+    places: dict[int, list[PadCall]] = defaultdict(list)
+    for call, (_, own) in tape.pads.items():
+        for root in tape.labels.find(own).tolist():
+            places[root].append(call)
+    return places
+
+
+def _producer(tape: Tape, key: _Places, order: dict[str, int]) -> tuple[str, int] | None:
     """The first weight whose output these channels are, with positions per class; None if nothing makes them."""
     made = [
         (order[name], name, n)
@@ -157,4 +194,14 @@ def slice_axes(tape: Tape, membership: Membership) -> tuple[SliceAxis, ...]:
             group, unit = membership.of(tape.labels.find(own))
             if (group >= 0).any():
                 found.append(SliceAxis(name, axis, group, unit, (name, axis) in tape.contracted))
+    return tuple(found)
+
+
+def padded_axes(tape: Tape, membership: Membership) -> tuple[PaddedAxis, ...]:
+    """Every padding call that some group reaches."""
+    found = []
+    for call, (padding, own) in tape.pads.items():
+        group, unit = membership.of(tape.labels.find(own))
+        if (group >= 0).any():
+            found.append(PaddedAxis(call, padding, group, unit))
     return tuple(found)

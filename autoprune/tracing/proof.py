@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from autoprune.space import ChannelGroup
-from autoprune.tracing.groups import SliceAxis
+from autoprune.tracing.groups import PaddedAxis, SliceAxis
 from autoprune.tracing.slicing import CONVOLUTIONS, slice_module, zero_consumers
 from autoprune.tracing.tape import first_line
 
@@ -24,7 +24,11 @@ _LAYERS = (nn.Linear, *CONVOLUTIONS)
 
 
 def disproved(
-    model: nn.Module, example: Tensor, groups: Sequence[ChannelGroup], axes: Sequence[SliceAxis]
+    model: nn.Module,
+    example: Tensor,
+    groups: Sequence[ChannelGroup],
+    axes: Sequence[SliceAxis],
+    pads: Sequence[PaddedAxis],
 ) -> dict[str, str]:
     """Names of the groups that fail the proof, each with the reason.
 
@@ -32,7 +36,7 @@ def disproved(
     groups hold costs one try, k bad groups of n cost about 2 k log2(n / k). The proof runs on a copy
     with random weights, since at real ones a wrong slice can hide behind a layer that is still zero.
     """
-    proof = _Proof(randomised(model, example), example, groups, axes)
+    proof = _Proof(randomised(model, example), example, groups, axes, pads)
     proof.sift(list(range(len(groups))), [])
     return proof.failed
 
@@ -41,9 +45,14 @@ class _Proof:
     """Slices that were tried, and the groups that `failed`, by name with the reason."""
 
     def __init__(
-        self, model: nn.Module, example: Tensor, groups: Sequence[ChannelGroup], axes: Sequence[SliceAxis]
+        self,
+        model: nn.Module,
+        example: Tensor,
+        groups: Sequence[ChannelGroup],
+        axes: Sequence[SliceAxis],
+        pads: Sequence[PaddedAxis],
     ) -> None:
-        self._model, self._example, self._groups, self._axes = model, example, groups, axes
+        self._model, self._example, self._groups, self._axes, self._pads = model, example, groups, axes, pads
         self.failed: dict[str, str] = {}
 
     def sift(self, candidates: list[int], held: list[int], known: str | None = None) -> list[int]:
@@ -66,7 +75,7 @@ class _Proof:
     def _failure(self, cut: list[int]) -> str | None:
         """Why the network with the groups `cut` halved is not the dense one with the same channels zeroed."""
         try:
-            off = slice_error(self._model, self._example, self._axes, _halved(self._groups, set(cut)))
+            off = slice_error(self._model, self._example, self._axes, self._pads, _halved(self._groups, set(cut)))
         except Exception as error:  # a network's own code may raise anything
             return f"the network's own code counts on all of them: sliced, it does not run ({first_line(error)})"
         if math.isinf(off):
@@ -74,7 +83,13 @@ class _Proof:
         return None if off <= TOLERANCE else f"the sliced network's answers are off by {off:.2g}"
 
 
-def slice_error(model: nn.Module, example: Tensor, axes: Sequence[SliceAxis], masks: list[NDArray[np.bool_]]) -> float:
+def slice_error(
+    model: nn.Module,
+    example: Tensor,
+    axes: Sequence[SliceAxis],
+    pads: Sequence[PaddedAxis],
+    masks: list[NDArray[np.bool_]],
+) -> float:
     """How far the sliced `model` is from the dense one whose consumers multiply the removed channels by zero.
 
     The largest absolute difference between the outputs on `example`, and between what each layer
@@ -83,7 +98,8 @@ def slice_error(model: nn.Module, example: Tensor, axes: Sequence[SliceAxis], ma
     """
     with torch.no_grad():
         expected = _answers(zero_consumers(model, axes, masks), example)
-        sliced = _answers(slice_module(model, axes, masks), example)
+        narrow = slice_module(model, axes, pads, masks)
+        sliced = _answers(copy.deepcopy(narrow) if pads else narrow, example)  # a copy has to pad as it does
     if [answer.layer for answer in expected] != [answer.layer for answer in sliced]:
         return math.inf
     produced = {(a.parameter, a.axis): torch.from_numpy(a.kept(masks)) for a in axes}

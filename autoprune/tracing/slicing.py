@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from autoprune.tracing.groups import IntArray, SliceAxis
+from autoprune.tracing.groups import IntArray, PaddedAxis, SliceAxis
+from autoprune.tracing.padding import replace_padding
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -27,10 +28,13 @@ def unit_masks(sizes: Sequence[int], kept: Sequence[IntArray]) -> list[NDArray[n
     return masks
 
 
-def slice_module(model: nn.Module, axes: Sequence[SliceAxis], masks: list[NDArray[np.bool_]]) -> nn.Module:
+def slice_module(
+    model: nn.Module, axes: Sequence[SliceAxis], pads: Sequence[PaddedAxis], masks: list[NDArray[np.bool_]]
+) -> nn.Module:
     """A new module that holds only the kept units of each group; `model` is unchanged.
 
-    `masks[g]` is bool [units of group g]. Layers learn their new sizes (channels, features, groups).
+    `masks[g]` is bool [units of group g]. Layers learn their new sizes (channels, features, groups),
+    and the model's code pads only the channels that are left.
     """
     by_parameter: dict[str, list[SliceAxis]] = defaultdict(list)
     for axis in axes:
@@ -50,6 +54,8 @@ def slice_module(model: nn.Module, axes: Sequence[SliceAxis], masks: list[NDArra
     small = copy.deepcopy(model, memo)
     for module in small.modules():
         _learn_sizes(module)
+    for pad in pads:
+        replace_padding(small, pad.call, pad.kept(masks))
     return small
 
 

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from autoprune.errors import BadInput
 from autoprune.tracing.labels import NO_LABEL, LabelArray, Labels, Layers, on_axis, varying
+from autoprune.tracing.padding import PADDING_CALLS, PadCall, Padding, calling_module
 
 OUTPUT = "they are the network's output"
 
@@ -70,6 +72,16 @@ class Tape:
     contracted: set[tuple[str, int]] = field(default_factory=set)  # (parameter, axis) that were summed over
     used: list[str] = field(default_factory=list)  # parameters and buffers in order of first use
     output_storages: set[int] = field(default_factory=set)
+    pads: dict[PadCall, tuple[Padding, LabelArray]] = field(default_factory=dict)  # labels [before + C + after]
+
+
+@dataclass
+class _Running:
+    """A module whose forward is running, and its padding calls since that began."""
+
+    name: str
+    module: nn.Module
+    padding_calls: int = 0
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -83,7 +95,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._origin: dict[int, str] = {}  # tensor id -> the parameter it is, or is a rearrangement of
         self._alive: list[Tensor] = []  # ids are reused once a tensor dies, so none may die
         self._storages: dict[int, int] = {}
-        self._path: list[str] = []
+        self._constants: set[int] = set()  # ids of tensors whose numbers stand in the model's code
+        self._path: list[_Running] = []
+        self.pad_call: PadCall | None = None  # the padding call in the model's code that is running
         tensors = [*model.named_parameters(), *model.named_buffers()]
         for name, tensor in tensors:
             self._adopt(name, tensor)
@@ -119,6 +133,18 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if name is not None:
             self._origin[id(tensor)] = name
 
+    def constant(self, tensor: Tensor) -> float | None:
+        """The one number that `tensor` holds everywhere, whatever the network's input; None for any other tensor."""
+        if id(tensor) not in self._constants or not tensor.numel():
+            return None
+        value = tensor.flatten()[0]  # something may have been written into it since it was made
+        return float(value) if bool((tensor == value).all()) else None
+
+    def set_constant(self, tensor: Tensor) -> None:
+        """Say that `tensor` was made from numbers in the model's code."""
+        self._constants.add(id(tensor))
+        self._alive.append(tensor)
+
     def contract(self, tensor: Tensor, labels: LabelArray) -> None:
         """Note which axis of the parameter behind `tensor` was summed over, by its labels."""
         name = self.origin(tensor)
@@ -149,7 +175,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     @property
     def module(self) -> str:
         """Qualified name of the module that is running."""
-        return self._path[-1] if self._path else ""
+        return self._path[-1].name if self._path else ""
 
     @property
     def place(self) -> str:
@@ -196,7 +222,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Keep track of which submodule of `model` is running."""
 
         def enter(name: str) -> Callable[..., None]:
-            return lambda *_: self._path.append(name)
+            return lambda module, *_: self._path.append(_Running(name, module))
 
         def leave(*_: Any) -> None:
             self._path.pop()
@@ -210,6 +236,31 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         finally:
             for handle in handles:
                 handle.remove()
+
+    @contextmanager
+    def padding(self) -> Iterator[None]:
+        """A padding call of the model's code is running (or one of a hook, which nothing can replace)."""
+        if self._path and calling_module() is self._path[-1].module:
+            self.pad_call = PadCall(self.module, self._path[-1].padding_calls)
+            self._path[-1].padding_calls += 1
+        try:
+            yield
+        finally:
+            self.pad_call = None
+
+
+class _PaddingCalls(TorchFunctionMode):
+    """Tells the recorder of padding calls, which are seen here before they become ATen operators."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func not in PADDING_CALLS:
+            return func(*args, **(kwargs or {}))
+        with self._recorder.padding():
+            return func(*args, **(kwargs or {}))
 
 
 class Call:
@@ -243,7 +294,7 @@ def record(model: nn.Module, example: Tensor, rules: Callable[[Recorder, Call], 
     fast_attention = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # its single fused operator would hide the layers inside
     try:
-        with torch.no_grad(), recorder.inside(model), recorder:
+        with torch.no_grad(), recorder.inside(model), recorder, _PaddingCalls(recorder):
             out = model(example)
     except Exception as error:  # a network's own code may raise anything
         raise BadInput(

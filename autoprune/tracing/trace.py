@@ -12,7 +12,7 @@ from autoprune.errors import BadInput
 from autoprune.features import GroupFeatures, LayerKind
 from autoprune.space import ChannelGroup, SearchSpace
 from autoprune.tracing.counts import count
-from autoprune.tracing.groups import IntArray, SliceAxis, find_groups, slice_axes
+from autoprune.tracing.groups import IntArray, PaddedAxis, SliceAxis, find_groups, padded_axes, slice_axes
 from autoprune.tracing.proof import disproved
 from autoprune.tracing.rules import apply_rule
 from autoprune.tracing.slicing import slice_module, unit_masks
@@ -22,7 +22,7 @@ from autoprune.tracing.wiring import execution_order, norms_after, shortcuts
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """What is known of a network: its groups, where they lie in its parameters, and what it counts.
+    """What is known of a network: its groups, where they lie in its parameters and paddings, and what it counts.
 
     `order` names the layers with weights in the order in which they first ran, `norm_after` the
     batch norm that alone reads a layer's output, `shortcuts` the layer whose input is added to a
@@ -32,6 +32,7 @@ class Traced:
     space: SearchSpace
     counts: CountPlan
     axes: tuple[SliceAxis, ...]
+    pads: tuple[PaddedAxis, ...]
     order: tuple[str, ...]
     norm_after: Mapping[str, str]
     shortcuts: Mapping[str, str]
@@ -44,7 +45,7 @@ class Traced:
 
     def slice(self, model: nn.Module, kept: Sequence[IntArray]) -> nn.Module:
         """A new module that keeps, in group g, only the units `kept[g]` (indices, any order)."""
-        return slice_module(model, self.axes, unit_masks(self.units, kept))
+        return slice_module(model, self.axes, self.pads, unit_masks(self.units, kept))
 
     def axis(self, parameter: str, axis: int) -> SliceAxis | None:
         """Where the groups lie along one axis of one parameter; None where none does."""
@@ -79,8 +80,8 @@ def _trace(model: nn.Module, example: Tensor) -> Traced:
     barred: dict[str, str] = {}
     while True:  # a group that fails is barred and the rest is numbered anew; ends as every round bars one
         groups, frozen, membership = find_groups(tape, barred)
-        axes = slice_axes(tape, membership)
-        failed = disproved(model, example, groups, axes) if groups else {}
+        axes, pads = slice_axes(tape, membership), padded_axes(tape, membership)
+        failed = disproved(model, example, groups, axes, pads) if groups else {}
         if not failed:
             break
         barred.update(failed)
@@ -90,6 +91,7 @@ def _trace(model: nn.Module, example: Tensor) -> Traced:
         space=SearchSpace(tuple(groups), tuple(frozen)),
         counts=count(tape, membership, shapes),
         axes=axes,
+        pads=pads,
         order=execution_order(tape),
         norm_after=norm_after,
         shortcuts=shortcuts(tape, norm_after),

@@ -94,6 +94,32 @@ def test_biases_that_are_zero_before_training_are_part_of_every_copy() -> None:
     assert all(len(node.input) == 3 for node in convolutions)
 
 
+class PreActivated(nn.Module):
+    """Norms that stand before their convolution, so that no exporter folds them into one."""
+
+    def __init__(self, first: int, last: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, first, 3, padding=1)
+        self.norm = nn.BatchNorm2d(first)
+        self.last = nn.Conv2d(first, last, 3, padding=1)
+        self.norm_last = nn.BatchNorm2d(last)
+        self.linear = nn.Linear(last, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.norm(F.max_pool2d(self.first(x), 2)))
+        x = F.relu(self.norm_last(F.max_pool2d(self.last(x), 2)))
+        logits: Tensor = self.linear(x.mean((2, 3)))
+        return logits
+
+
+def test_norms_that_are_equally_wide_in_one_copy_keep_their_own_variances() -> None:
+    """Before training all variances are ones, and exporters store equal tensors once."""
+    space = SearchSpace(
+        (ChannelGroup("first", 16, tuple(range(2, 17)), ("first",)), ChannelGroup("last", 16, (4, 8, 16), ("last",)))
+    )
+    assert isinstance(networks(lambda policy: PreActivated(*policy.widths), space, SHAPE), NetworkFamily)
+
+
 def test_an_export_changes_neither_module_nor_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     module = build(Policy((8, 4))).train()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}

@@ -53,8 +53,8 @@ def test_a_kit_holds_what_a_profile_and_its_verification_may_ask_for(tmp_path: P
     assert packed == written
     assert packed.blueprint == small_blueprint()
     assert plan == KitPlan(DEVICE, 5.0, 3, 6, np.__version__)
-    wanted = [*possible_policies(small_space(), 3), *unseen_policies(small_space(), 6, 3)]
-    assert set(packed.skeletons) == set(wanted) == set(plan.policies(small_space()))
+    wanted = [*possible_policies(small_blueprint(), 3), *unseen_policies(small_blueprint(), 6, 3)]
+    assert set(packed.skeletons) == set(wanted) == set(plan.policies(small_blueprint()))
     copies = family()
     for policy in wanted:
         assert packed(policy) == copies(policy)

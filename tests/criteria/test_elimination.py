@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from autoprune.criteria.elimination import Consumer, elimination_order
+from autoprune.criteria.elimination import Consumer, eliminate
 
 Matrix = NDArray[np.float64]
 
@@ -17,6 +17,10 @@ Matrix = NDArray[np.float64]
 def consumer(x: Matrix, weight: Matrix, rows: NDArray[np.int64]) -> Consumer:
     moments = x.T @ x / len(x)
     return Consumer(torch.from_numpy(moments), torch.from_numpy(weight), torch.from_numpy(rows))
+
+
+def elimination_order(consumers: list[Consumer]) -> NDArray[np.int64]:
+    return eliminate(consumers).order
 
 
 def refit_loss(x: Matrix, weight: Matrix, kept: list[int]) -> float:
@@ -59,6 +63,15 @@ def test_the_order_is_that_of_refitting_without_each_unit_in_turn(
 ) -> None:
     one = problem(np.random.default_rng(seed), units, per_unit, outputs)
     assert elimination_order([consumer(*one)]).tolist() == greedy([one])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_damage_is_what_a_refit_over_the_rest_cannot_repair(seed: int) -> None:
+    x, weight, rows = problem(np.random.default_rng(seed), 6, 2, 3)
+    ranking = eliminate([consumer(x, weight, rows)])
+    left = [rows[ranking.order[gone:]].reshape(-1).tolist() for gone in range(7)]
+    assert ranking.damage == pytest.approx([refit_loss(x, weight, kept) for kept in left], abs=1e-6)
 
 
 @settings(max_examples=15, deadline=None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from autoprune.budget import Budget
 from autoprune.cost import CostModel, CountPlan, Extent, Measurement, Volume
-from autoprune.deploy.report import BudgetLine, Report, SearchLine, Standing
+from autoprune.deploy.report import BudgetLine, Generalisation, Report, SearchLine, Standing
 from autoprune.kernel_sum import KernelSum, Term
 from autoprune.objective import Quality
 from autoprune.space import ChannelGroup, FrozenGroup, Policy, SearchSpace
@@ -71,6 +71,9 @@ def report(chosen: Trial, **changes: Any) -> Report:
         pruned=standing(0.9, chosen),
         finetuned=standing(0.92, chosen),
         search=SearchLine(agent="evolution", seed=0, trials=40, seconds=8.0, trials_per_second=5.0),
+        generalisation=Generalisation(
+            search=chosen.quality.score, selection=0.91, test=0.9, finalists=5, rank_correlation=0.7
+        ),
         policy={g.name: w for g, w in zip(SPACE.groups, chosen.policy.widths, strict=True)},
     )
     return found.model_copy(update=changes)

@@ -19,7 +19,6 @@ from autoprune.deploy.report import (
     Latency,
     Report,
     Standing,
-    schema_text,
     wilson_interval,
 )
 from autoprune.errors import BadInput, CorruptFile
@@ -64,10 +63,11 @@ def test_wilson_interval_refuses_what_is_no_proportion(successes: int, trials: i
 
 def test_the_json_has_exactly_the_documented_keys() -> None:
     document = json.loads(example().to_json())
-    network = {"score", "score_ci95", "macs", "params", "latency_ms", "energy_mj"}
+    counts = {"macs", "params", "peak_memory_bytes", "size_bytes"}
+    network = {"score", "score_ci95", "latency_ms", "energy_mj"} | counts
     assert list(document) == [
-        *("schema", "model", "task", "metric", "device", "budgets"),
-        *("dense", "pruned", "finetuned", "search", "table", "policy"),
+        *("schema", "model", "task", "metric", "device", "budgets", "floor"),
+        *("dense", "pruned", "finetuned", "search", "generalisation", "table", "also", "policy"),
     ]
     assert document["schema"] == "autoprune.report/1"
     assert document["budgets"] == [{"metric": "latency", "limit": 0.9, "relative": True}]
@@ -87,7 +87,7 @@ def test_what_is_not_known_is_null() -> None:
 
 
 def test_the_shipped_schema_is_that_of_the_models() -> None:
-    assert SCHEMA_FILE.read_text() == schema_text(), "run autoprune.deploy.report.write_schema()"
+    assert SCHEMA_FILE.read_text() == Report.schema_text(), "run autoprune.deploy.report.Report.write_schema()"
 
 
 @pytest.mark.parametrize("energy", [None, Energy(value=3.5, source="measured")])
@@ -150,7 +150,7 @@ def test_a_standing_knows_nothing_that_it_was_not_given() -> None:
     assert (made.latency_ms, made.energy_mj, made.score_ci95) == (Latency(), None, None)
     assert made.value(Metric.LATENCY) is None
     assert made.value(Metric.ENERGY) is None
-    assert made.value(Metric.MEMORY) is None
+    assert made.value(Metric.SIZE) is None
 
 
 def test_a_measured_latency_comes_before_a_predicted_one() -> None:
@@ -199,4 +199,4 @@ def test_a_relative_budget_is_checked_against_the_dense_network() -> None:
 
 def test_a_budget_on_what_nobody_knows_is_neither_kept_nor_broken() -> None:
     assert example().check(line("energy=5mJ")).kept is None
-    assert example().check(line("memory=0.5x")).kept is None
+    assert example().check(line("size=0.5x")).kept is None

@@ -5,8 +5,18 @@ from report_example import SPACE, dense_trial, random_trials, report, trial
 
 from autoprune.budget import Budget
 from autoprune.cost import Metric
-from autoprune.deploy.report import BudgetLine, Energy, Latency
-from autoprune.deploy.summary import amount_text, budget_row, networks, rows, score_text, verdict
+from autoprune.deploy.report import BudgetLine, Energy, FloorLine, Latency, OtherDevice, Predicted, Standing
+from autoprune.deploy.summary import (
+    amount_text,
+    budget_row,
+    floor_row,
+    generalisation_text,
+    goal_rows,
+    networks,
+    rows,
+    score_text,
+    verdict,
+)
 
 CHOSEN = random_trials(1)[0]
 FOUND = report(CHOSEN)
@@ -49,16 +59,65 @@ def test_the_verdict_falls_back_to_macs_without_any_latency() -> None:
 def test_a_budget_row_says_asked_found_and_kept(budget: str, asked: str, found: str, kept: bool | None) -> None:
     pruned = FOUND.pruned.model_copy(update={"latency_ms": Latency(predicted=1.0, measured=4.0, spread=0.1)})
     dense = FOUND.dense.model_copy(update={"latency_ms": Latency(predicted=2.0, measured=10.0, spread=0.1)})
-    row = budget_row(FOUND.model_copy(update={"pruned": pruned, "dense": dense, "finetuned": None}), line(budget))
+    made = FOUND.model_copy(update={"pruned": pruned, "dense": dense, "finetuned": None})
+    row = budget_row(made.check(line(budget)))
     assert (row.asked, row.found, row.kept) == (asked, found, kept)
 
 
-def test_a_memory_budget_is_checked_by_the_searchs_own_counts() -> None:
-    half = trial(0, SPACE.policy([0.5] * 3), 0.9)
-    assert budget_row(FOUND, line("memory=0.5x")).kept is None
-    assert budget_row(FOUND, line("memory=0.5x"), half, dense_trial()).found == "kept: 0.500×, counted"
-    assert budget_row(FOUND, line("memory=0.4x"), half, dense_trial()).kept is False
-    assert budget_row(FOUND, line("memory=4kB"), half, dense_trial()).found == "not kept: 4.096 kB, counted, 2.4% over"
+def test_memory_is_counted_and_size_is_measured() -> None:
+    half = Standing.of(0.9, trial(0, SPACE.policy([0.5] * 3), 0.9).cost, size_bytes=3000)
+    dense = FOUND.dense.model_copy(update={"size_bytes": 4000})
+    found = FOUND.model_copy(update={"dense": dense, "pruned": half, "finetuned": None})
+    assert budget_row(found.check(line("memory=0.5x"))).found == "kept: 0.500×, counted"
+    assert budget_row(found.check(line("memory=0.4x"))).kept is False
+    assert budget_row(found.check(line("memory=4kB"))).found == "not kept: 4.096 kB, counted, 2.4% over"
+    assert budget_row(found.check(line("size=0.8x"))).found == "kept: 0.750×, measured"
+    assert budget_row(found.check(line("size=2kB"))).found == "not kept: 3.000 kB, measured, 50% over"
+    assert budget_row(FOUND.check(line("size=0.8x"))).kept is None
+
+
+FLOOR = FloorLine(
+    asked="dense-0.01",
+    minimised=Metric.LATENCY,
+    least=0.92,
+    score=0.925,
+    score_ci95=(0.9, 0.945),
+    dense=0.93,
+    difference_ci95=(-0.012, 0.002),
+)
+ELSEWHERE = OtherDevice(
+    device="Cortex-A76 (1 thread)",
+    table="phone.json",
+    budgets=(line("latency=0.5x"), line("energy=3mJ")),
+    dense=Predicted(latency_ms=10.0, energy_mj=8.0),
+    pruned=Predicted(latency_ms=6.0, energy_mj=2.0),
+)
+
+
+def test_a_floor_is_said_with_its_score_and_how_sure_that_is() -> None:
+    row = floor_row(FLOOR, "accuracy")
+    assert row.asked == "accuracy at least 92.0% (dense-0.01), with the least latency"
+    assert row.found == (
+        "kept: 92.5% on the selection split, 95% interval 90.0–94.5%; dense 93.0%, difference -1.2% to 0.2%"
+    )
+    missed = floor_row(FLOOR.model_copy(update={"asked": "0.95", "least": 0.95}), "accuracy")
+    assert (missed.asked, missed.kept) == ("accuracy at least 95.0%, with the least latency", False)
+    assert missed.found.startswith("not kept: 92.5%")
+
+
+def test_what_another_device_takes_is_called_predicted() -> None:
+    latency, energy = (budget_row(ELSEWHERE.check(b), ELSEWHERE.device) for b in ELSEWHERE.budgets)
+    assert latency.asked == "latency on Cortex-A76 (1 thread) at most 0.5× the dense network's"
+    assert (latency.found, latency.kept) == ("not kept: 0.600×, predicted, 20% over", False)
+    assert (energy.found, energy.kept) == ("kept: 2.00 mJ, modelled", True)
+    found = FOUND.model_copy(update={"also": (ELSEWHERE,)})
+    row = next(row for row in rows(found) if row.kind == "predicted, Cortex-A76 (1 thread)")
+    assert [cell.text for cell in row.cells] == ["10.0 ms", "6.00 ms", "6.00 ms"]
+
+
+def test_goals_are_budgets_floor_and_other_devices_in_that_order() -> None:
+    found = FOUND.model_copy(update={"floor": FLOOR, "also": (ELSEWHERE,)})
+    assert [row.kind for row in goal_rows(found)] == ["Budget", "Floor", "Budget", "Budget"]
 
 
 def test_rows_hold_one_cell_a_network_and_drop_what_nobody_knows() -> None:
@@ -69,13 +128,14 @@ def test_rows_hold_one_cell_a_network_and_drop_what_nobody_knows() -> None:
         ("parameters", "counted"),
         ("latency", "predicted"),
         ("latency", "measured"),
+        ("activation memory", "counted"),
     ]
     assert all(len(row.cells) == len(networks(FOUND)) == 3 for row in table)
     assert [cell.text for cell in table[0].cells] == ["93.0%", "90.0%", "92.0%"]
 
 
 def test_a_measured_latency_is_never_shown_without_its_spread() -> None:
-    measured = rows(FOUND)[-1]
+    [measured] = [row for row in rows(FOUND) if row.kind == "measured"]
     assert all(cell.notes[0] == "± 0.010 ms" for cell in measured.cells)
 
 
@@ -85,6 +145,21 @@ def test_energy_has_a_row_for_each_source() -> None:
     table = rows(FOUND.model_copy(update={"dense": dense, "pruned": pruned}))
     energy = {row.kind: [cell.text for cell in row.cells] for row in table if row.name == "energy"}
     assert energy == {"measured": ["10.0 mJ", "–", "–"], "modelled": ["–", "5.00 mJ", "–"]}
+
+
+def test_the_chosen_policy_s_scores_are_told_side_by_side() -> None:
+    assert FOUND.generalisation is not None
+    score = score_text(CHOSEN.quality.score, "accuracy")
+    assert generalisation_text(FOUND) == (
+        f"the chosen policy scores {score} in the search (validation), 91.0% refitted (selection), 90.0% on the test "
+        "split, which chose nothing; the search ranked its 5 finalists with a rank correlation of 0.70 to the "
+        "selection split"
+    )
+    unknown = FOUND.generalisation.model_copy(update={"search": None, "rank_correlation": None})
+    assert generalisation_text(FOUND.model_copy(update={"generalisation": unknown})) == (
+        "the chosen policy scores 91.0% refitted (selection), 90.0% on the test split, which chose nothing"
+    )
+    assert generalisation_text(FOUND.model_copy(update={"generalisation": None})) is None
 
 
 @pytest.mark.parametrize(

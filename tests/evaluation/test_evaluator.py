@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from autoprune.errors import BadInput
 from autoprune.evaluation.digits import digits
-from autoprune.evaluation.evaluator import Evaluator, outputs, scores
-from autoprune.evaluation.images import Subset
+from autoprune.evaluation.evaluator import Evaluator, scores
+from autoprune.evaluation.images import ImageSet, Subset
+from autoprune.evaluation.inference import outputs
+from autoprune.objective import Quality
 from autoprune.space import Policy
 
 TASK = digits()
@@ -122,3 +124,84 @@ def test_a_dense_network_that_does_not_fit_the_task_is_refused(
 ) -> None:
     with pytest.raises(BadInput, match=message):
         Evaluator(Linear(change), lambda _: Linear(), IMAGES, TASK)
+
+
+def fitted() -> Linear:
+    """A linear classifier that knows most digits."""
+    model, (inputs, targets) = Linear(), TASK.train.batch(torch.arange(len(TASK.train)))
+    answers = 8 * F.one_hot(targets, 10).double() - 4
+    with torch.no_grad():
+        model.fc.weight.copy_(torch.linalg.lstsq(inputs.flatten(1).double(), answers, driver="gelsd").solution.T)
+    return model
+
+
+class Noisy(nn.Module):
+    """The classifier's logits with noise of a size, the same for the same image."""
+
+    def __init__(self, size: float) -> None:
+        super().__init__()
+        self.dense, self.size = fitted(), size
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.dense(x)
+        return logits + self.size * torch.sin(1e4 * logits)
+
+
+def noisy(policy: Policy) -> nn.Module:
+    return Noisy(policy.widths[0])
+
+
+def seen(evaluator: Evaluator, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> tuple[Quality, int]:
+    """A policy's quality, and how many images it was run on."""
+    counted = []
+
+    def counting(model: nn.Module, images: ImageSet) -> tuple[Tensor, Tensor]:
+        counted.append(len(images))
+        return outputs(model, images)
+
+    monkeypatch.setattr("autoprune.evaluation.evaluator.outputs", counting)
+    return evaluator.quality_of(policy), sum(counted)
+
+
+MANY = Subset(TASK.train, torch.arange(1000))
+
+
+def test_who_is_clearly_worse_than_the_rival_is_not_run_on_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    race = Evaluator(fitted(), noisy, MANY, TASK, rival=Policy((4,)))
+    whole = Evaluator(fitted(), noisy, MANY, TASK)
+    for width, images in ((1, 1000), (4, 1000), (60, 256)):
+        quality, count = seen(race, Policy((width,)), monkeypatch)
+        exact = whole.quality_of(Policy((width,)))
+        assert count == images
+        if images == 1000:
+            assert quality == exact
+        else:
+            assert quality.score == pytest.approx(exact.score, abs=0.08)
+            assert quality.kl == pytest.approx(exact.kl, rel=0.1)
+
+
+def test_a_race_has_the_winner_that_scoring_everybody_has() -> None:
+    race = Evaluator(fitted(), noisy, MANY, TASK, rival=Policy((9,)))
+    whole = Evaluator(fitted(), noisy, MANY, TASK)
+    policies = [Policy((width,)) for width in range(3, 60, 3)]
+
+    def best(evaluator: Evaluator, key: Callable[[Quality], float]) -> Policy:
+        return max(policies, key=lambda policy: key(evaluator.quality_of(policy)))
+
+    for key in (lambda q: q.score, lambda q: -q.kl, lambda q: q.agreement):
+        assert best(race, key) == best(whole, key)
+
+
+def test_a_rival_on_few_images_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = Subset(TASK.train, torch.arange(256))
+    race = Evaluator(fitted(), noisy, few, TASK, rival=Policy((1,)))
+    assert seen(race, Policy((60,)), monkeypatch)[1] == 256
+    assert race.quality_of(Policy((60,))) == Evaluator(fitted(), noisy, few, TASK).quality_of(Policy((60,)))
+
+
+def test_answers_that_are_not_numbers_lose_every_race() -> None:
+    def apply(policy: Policy) -> nn.Module:
+        return Linear(lambda y: y * (math.nan if policy.widths[0] == 1 else 1))
+
+    quality = Evaluator(Linear(), apply, MANY, TASK, rival=Policy((2,))).quality_of(Policy((1,)))
+    assert all(math.isnan(value) for value in (quality.score, quality.agreement, quality.kl))

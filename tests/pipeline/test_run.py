@@ -127,6 +127,8 @@ def test_a_policy_is_applied_with_and_without_images(finished: RunFolder, tmp_pa
 def test_a_latency_budget_is_kept_when_measured_and_its_table_is_the_devices(tmp_path: Path) -> None:
     asked = spec().model_copy(update={"finetune": spec().finetune.model_copy(update={"epochs": 0})})
     asked = asked.model_copy(update={"search": spec(budgets=["latency=0.9x"], trials=4).search})
+    # One image takes microseconds, most of which no channel costs; 64 take long enough for a budget to be about.
+    asked = asked.model_copy(update={"device": asked.device.model_copy(update={"batch": 64})})
     report = pipeline.run(asked, tmp_path / "run")
     assert report.finetuned is None
     assert report.pruned.latency_ms.predicted is not None

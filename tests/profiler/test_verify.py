@@ -4,9 +4,11 @@ import functools
 
 import numpy as np
 import pytest
-from small_networks import CPU, Alone, SmallNetworks, small_space
+from small_networks import CPU, SHAPE, Alone, SmallNetworks, small_space
 
+from autoprune.cost import Extent
 from autoprune.errors import BadInput
+from autoprune.profiler.plan.blueprint import Blueprint
 from autoprune.profiler.plan.observing import possible_policies
 from autoprune.profiler.profile import profile
 from autoprune.profiler.table.latency_table import LatencyTable, Verification, document
@@ -31,7 +33,7 @@ def test_a_table_is_checked_on_networks_it_was_not_made_from() -> None:
     assert found.networks == len(found.rows) == 4
     anchors = {Policy(anchor.widths) for one in table().networks.values() for anchor in one.anchors}
     assert {Policy(row.widths) for row in found.rows} | anchors == set(made.asked)
-    assert (set(made.asked) - anchors).isdisjoint(possible_policies(wide_space(), 3))
+    assert (set(made.asked) - anchors).isdisjoint(possible_policies(made.blueprint, 3))
     timed = TimedPlan.of(table(), made.blueprint.digest, wide_space())
     for row in found.rows:
         assert row.predicted_ms == pytest.approx(float(timed.latency()(np.array([row.widths]))[0]), abs=1e-6)
@@ -43,7 +45,8 @@ def test_a_table_is_checked_on_networks_it_was_not_made_from() -> None:
 
 
 def test_unseen_policies_are_distinct_and_no_profile_s() -> None:
-    large = SearchSpace(tuple(ChannelGroup(f"g{i}", 64, tuple(range(4, 65, 4)), (f"g{i}",)) for i in range(4)))
+    space = SearchSpace(tuple(ChannelGroup(f"g{i}", 64, tuple(range(4, 65, 4)), (f"g{i}",)) for i in range(4)))
+    large = Blueprint("large", "1" * 16, SHAPE, space, (Extent(0, ((0, 1), (2, 1))),))
     for seed in range(5):
         unseen = unseen_policies(large, 20, seed)
         assert len(set(unseen)) == len(unseen) == 20

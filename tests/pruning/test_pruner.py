@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from autoprune.errors import BadInput
 from autoprune.pruning import Pruner
-from autoprune.space import Policy
+from autoprune.space import Policy, SearchSpace
 from autoprune.tracing import trace
 
 every_net = pytest.mark.parametrize("name", NETS)
@@ -53,6 +54,18 @@ def test_kept_units_are_nested_and_as_many_as_the_policy_says(name: str, data: s
         assert np.all(np.diff(wide[g]) > 0)
 
 
+@every_net
+def test_damage_falls_with_the_width_and_is_none_at_the_dense_one(name: str) -> None:
+    one = pruner(name)
+    fewer = SearchSpace(tuple(replace(g, widths=g.widths[::-2][::-1]) for g in one.traced.space.groups))
+    for whole, some, group in zip(one.damages(one.traced.space), one.damages(fewer), fewer.groups, strict=True):
+        assert whole[-1] == 0
+        assert (np.diff(whole) <= 0).all()
+        assert whole[0] > 0
+        assert some.shape == (len(group.widths),)
+        assert set(some) <= set(whole)
+
+
 @pytest.mark.parametrize("widths", [(4,), (9, 12, 10), (4, 4, 4, 4)])
 def test_a_policy_of_another_network_is_refused(widths: tuple[int, ...]) -> None:
     with pytest.raises(BadInput, match="width"):
@@ -66,7 +79,7 @@ def test_channels_without_a_refittable_consumer_are_ranked_by_their_weights() ->
     stem, reader = (one.model.get_parameter(f"{layer}.weight").detach().square() for layer in ("0", "2"))
     rows = stem.sum((1, 2, 3)).reshape(4, 3).sum(0) / stem.sum()  # unit u is channel u of each of the 4 groups
     columns = reader.sum((0, 2, 3)) / reader.sum()
-    assert one.ranking[0].tolist() == (rows + columns).argsort().tolist()
+    assert one.ranking[0].order.tolist() == (rows + columns).argsort().tolist()
 
 
 # What the smaller network answers.

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from autoprune.models.resnet_cifar import resnet20
 from autoprune.models.weights import load_weights
 from autoprune.pruning import Pruner
-from autoprune.space import Policy
 from autoprune.tracing import trace
 
 CALIBRATION, JUDGED = 256, 512  # training images, none in both
@@ -38,10 +37,13 @@ def test_half_of_every_inner_width_is_repaired(cifar: tuple[nn.Module, Tensor, T
     model, x, classes = cifar
     net = trace(model, x[:1])
     pruner = Pruner(model, net, x[:CALIBRATION])
-    half = Policy(tuple(g.width // 2 for g in net.space.groups))
+    inner = [g.name.endswith(".conv1") for g in net.space.groups]
+    half = net.space.policy([0.5 if inside else 1.0 for inside in inner])
     largest = [
         model.get_parameter(f"{g.name}.weight").detach().abs().sum((1, 2, 3)).argsort()[g.width // 2 :].numpy()
-        for g in net.space.groups
+        if inside
+        else np.arange(g.width)
+        for g, inside in zip(net.space.groups, inner, strict=True)
     ]
     judged = (x[CALIBRATION:], classes[CALIBRATION:])
     dense = accuracy(model, *judged)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from autoprune.pruning.refit import refit, running_mean, set_offset
+from autoprune.pruning.refit import System, running_mean, set_offset
 from autoprune.pruning.statistics import DAMPING, Moments
 
 
@@ -22,7 +22,7 @@ def test_it_is_least_squares_with_an_intercept(seed: int, features: int, kept: i
     weight, stay = rng.normal(size=(features, 3)), np.sort(rng.permutation(features)[: min(kept, features - 1)])
     covariance = np.cov(x.T, bias=True).reshape(features, features)
     moments = Moments(torch.from_numpy(x.mean(0)), torch.from_numpy(covariance), len(x))
-    fitted, offset = refit(moments, torch.from_numpy(weight), torch.from_numpy(stay))
+    fitted, offset = System.of(moments, torch.from_numpy(weight)).refit(torch.from_numpy(stay))
 
     ridge = DAMPING * np.trace(covariance) / features + 1e-10
     more = np.sqrt(ridge * len(x)) * np.eye(features)
@@ -38,7 +38,7 @@ def test_keeping_everything_gives_the_weight_back() -> None:
     rng = np.random.default_rng(0)
     x, weight = rng.normal(size=(50, 4)), torch.from_numpy(rng.normal(size=(4, 3)))
     moments = Moments(torch.from_numpy(x.mean(0)), torch.from_numpy(np.cov(x.T, bias=True)), 50)
-    fitted, offset = refit(moments, weight, torch.arange(4))
+    fitted, offset = System.of(moments, weight).refit(torch.arange(4))
     torch.testing.assert_close(fitted, weight)
     assert float(offset.abs().max()) < 1e-12
 

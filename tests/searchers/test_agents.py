@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from toy import toy_problem
 
+from autoprune.data_files import data_folder
 from autoprune.errors import AutopruneError, BadInput
 from autoprune.searchers import agents
 from autoprune.searchers.agents import find_agents, load_agent, make_searcher
+from autoprune.searchers.registry import BUILTIN
 from autoprune.spec import AgentSpec
 from autoprune.trial import Trial
 
@@ -21,7 +23,19 @@ settings = {sigma0 = 0.4}
 
 
 def test_the_agents_of_the_package() -> None:
-    assert sorted(find_agents()) == ["amc-ddpg", "evolution", "ppo", "random", "tpe", "uniform"]
+    searchers = {name: agent.searcher for name, agent in find_agents().items()}
+    assert searchers == {**{name: name for name in BUILTIN if name != "ddpg"}, "amc-ddpg": "ddpg"}
+
+
+@pytest.mark.parametrize("name", find_agents())
+def test_every_setting_of_an_agent_is_its_searchers(name: str) -> None:
+    """And every setting that is not left out on purpose is written down with where it comes from."""
+    agent = load_agent(name)
+    fields = type(make_searcher(agent)).model_fields  # type: ignore[attr-defined]
+    assert set(fields) - set(agent.settings) <= {"population", "mutation"}
+    path = data_folder("agents") / f"{name}.toml"
+    assert path.read_text(encoding="utf-8").startswith("# ")
+    assert agent.source
 
 
 @pytest.mark.parametrize("name", find_agents())
@@ -41,7 +55,7 @@ def test_an_agent_may_be_a_file_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_an_unknown_agent_lists_the_known_ones() -> None:
-    with pytest.raises(BadInput, match=r"'amc'.*amc-ddpg, evolution"):
+    with pytest.raises(BadInput, match=r"'amc'.*amc-ddpg, annealing, evolution"):
         load_agent("amc")
 
 

@@ -244,3 +244,13 @@ def test_two_processes_may_write_to_one_new_study(tmp_path: Path) -> None:
     trials = reopened(path).trials()
     assert [trial.number for trial in trials] == [*range(10), *range(10)]
     assert trials[:10] == trials[10:]
+
+
+def test_what_else_is_kept_survives_and_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    reopened(path).keep("time.a", {"scored": 3, "seconds": 0.5})
+    assert reopened(path).kept("time.a") == {"scored": 3, "seconds": 0.5}
+    reopened(path).keep("time.a", [1, None])
+    assert reopened(path).kept("time.a") == [1, None]
+    assert reopened(path).kept("time.b") is None
+    assert reopened(path).trials() == []

@@ -15,6 +15,10 @@ class TestUniform(SearcherContract):
         """There is only one policy to score."""
         assert len(self.found("macs=0.4x")) == 1
 
+    @pytest.mark.parametrize("trials", [1, 3])
+    def test_few_trials_are_enough(self, trials: int) -> None:
+        assert len(self.found("macs=0.4x", trials=trials)) == 1
+
     def test_keeps_the_same_share_everywhere(self) -> None:
         [trial] = self.found("macs=0.4x")
         shares = [w / dense for w, dense in zip(trial.policy.widths, WIDTHS, strict=True)]

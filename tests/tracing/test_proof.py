@@ -140,7 +140,7 @@ def test_what_holds_holds_at_other_random_weights_and_units_too(name: str) -> No
     rng = np.random.default_rng(5)
     kept = [rng.permutation(n)[: max(1, n // 3)] for n in net.units]
     subject = randomised(model, case.example(), seed=5)
-    assert slice_error(subject, case.example(), net.axes, unit_masks(net.units, kept)) <= TOLERANCE
+    assert slice_error(subject, case.example(), net.axes, net.pads, unit_masks(net.units, kept)) <= TOLERANCE
 
 
 def test_a_slice_along_the_wrong_channels_is_off() -> None:
@@ -150,9 +150,9 @@ def test_a_slice_along_the_wrong_channels_is_off() -> None:
         replace(a, unit=a.unit[::-1].copy()) if (a.parameter, a.axis) == ("conv2.weight", 1) else a for a in net.axes
     )
     masks = unit_masks(net.units, [np.arange(4), np.arange(6)])
-    assert slice_error(model, case.example(), net.axes, masks) <= TOLERANCE
-    assert slice_error(model, case.example(), wrong, masks) > 100 * TOLERANCE
-    failed = disproved(model, case.example(), net.space.groups, wrong)
+    assert slice_error(model, case.example(), net.axes, net.pads, masks) <= TOLERANCE
+    assert slice_error(model, case.example(), wrong, net.pads, masks) > 100 * TOLERANCE
+    failed = disproved(model, case.example(), net.space.groups, wrong, net.pads)
     assert list(failed) == ["conv1"]
 
 

@@ -89,7 +89,7 @@ def test_frozen_channels_are_named_with_the_reason(name: str) -> None:
 
 @every_prunable_net
 @settings(max_examples=15, deadline=None)
-@given(shares=st.lists(st.floats(0, 1), min_size=9, max_size=9), seed=st.integers(0, 99))
+@given(shares=st.lists(st.floats(0, 1), min_size=12, max_size=12), seed=st.integers(0, 99))
 def test_any_slice_answers_like_the_dense_network_without_these_channels(
     name: str, shares: list[float], seed: int
 ) -> None:

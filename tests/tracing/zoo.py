@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -278,7 +278,88 @@ def split_unevenly(x: Tensor) -> Tensor:
     return torch.cat([b, a], 1)
 
 
+class Padded(Named):
+    """Two convolutions beside a shortcut whose channels `pad(x, y)` makes as many as those of y, as option A does."""
+
+    def __init__(
+        self, pad: Callable[[Tensor, Tensor], Tensor], *, stem: int = 8, inner: int = 10, wide: int = 16
+    ) -> None:
+        super().__init__(
+            stem=conv_bn(3, stem),
+            one=conv_bn(stem, inner, stride=2),
+            two=conv_bn(inner, wide),
+            head=Head(wide),
+        )
+        self.pad = pad
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.run("stem", x))
+        y = self.run("two", F.relu(self.run("one", x)))
+        return self.run("head", F.relu(y + self.pad(x[:, :, ::2, ::2], y)))
+
+
+def zeros_by_shape(x: Tensor, y: Tensor) -> Tensor:
+    """As in PyramidNet: code that looks at the shapes, and pads only where they differ."""
+    missing = y.shape[1] - x.shape[1]
+    if missing == 0:
+        return x
+    return torch.cat((x, torch.zeros(x.shape[0], missing, x.shape[2], x.shape[3], device=x.device)), dim=1)
+
+
+def zeros_of(x: Tensor, channels: int) -> Tensor:
+    return x.new_zeros(x.shape[0], channels, *x.shape[2:])
+
+
+def halves_by_shape(x: Tensor, _: Tensor) -> Tensor:
+    missing = 16 - x.size(1)
+    return F.pad(x, (0, 0, 0, 0, missing // 2, missing - missing // 2), "constant", 0)
+
+
+# Ways to write a shortcut that makes 8 channels 16.
+PADDINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "F.pad": lambda x, _: F.pad(x, (0, 0, 0, 0, 4, 4)),
+    "F.pad behind": lambda x, _: F.pad(input=x, pad=(0, 0, 0, 0, 0, 8), mode="constant"),
+    "F.pad of another number": lambda x, _: F.pad(x, [0, 0, 0, 0, 8, 0], value=0.5),
+    "F.pad by shape": halves_by_shape,
+    "constant_pad_nd": lambda x, _: torch.constant_pad_nd(x, (0, 0, 0, 0, 2, 6)),
+    "zeros by shape": zeros_by_shape,
+    "zeros on both sides": lambda x, _: torch.cat([zeros_of(x, 3), x, zeros_of(x, 5)], 1),
+    "zeros like it": lambda x, _: torch.concat((x, torch.zeros_like(x)), -3),
+    "twice itself": lambda x, _: torch.cat((x, x.mul(0)), 1),
+    "memory that is filled": lambda x, _: torch.cat((torch.empty(len(x), 8, *x.shape[2:]).fill_(0), x), 1),
+}
+
+PADDED_GROUPS: dict[str, tuple[int, int, Layers]] = {
+    "stem.0": (8, 1, ("stem.0", "stem.1", "one.0", "two.0", "two.1", "head.fc")),
+    "one.0": (10, 1, ("one.0", "one.1", "two.0")),
+    "two.0": (8, 1, ("two.0", "two.1", "head.fc")),
+}
+
+
+class ZeroPadding(nn.Module):
+    """A module as in many CIFAR ResNets: a lambda that calls F.pad."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.function: Callable[[Tensor], Tensor] = lambda x: F.pad(x, (0, 0, 0, 0, 16 // 4, 16 // 4), "constant", 0)
+
+    def forward(self, x: Tensor, _: Tensor) -> Tensor:
+        return self.function(x)
+
+
 _BLOCKS = [f"layer{stage}.{block}" for stage in (1, 2, 3) for block in (0, 1, 2)]
+
+
+def _stream(since: int) -> Layers:
+    """Layers of ResNet-20 that make or read the channels that are new in stage `since`."""
+    layers = ["conv1", "bn1"] if since == 1 else []
+    for block in _BLOCKS:
+        if int(block[5]) > since or (int(block[5]) == since and (since == 1 or block[7] != "0")):
+            layers.append(f"{block}.conv1")
+        if int(block[5]) >= since:
+            layers += [f"{block}.conv2", f"{block}.bn2"]
+    return (*layers, "linear")
+
 
 ZOO: dict[str, Case] = {
     "chain": Case(
@@ -300,8 +381,32 @@ ZOO: dict[str, Case] = {
         groups={
             f"{block}.conv1": (16 * 2 ** (int(block[5]) - 1), 1, (f"{block}.conv1", f"{block}.bn1", f"{block}.conv2"))
             for block in _BLOCKS
+        }
+        | {
+            "conv1": (16, 1, _stream(1)),
+            "layer2.0.conv2": (16, 1, _stream(2)),
+            "layer3.0.conv2": (32, 1, _stream(3)),
         },
-        frozen=dict.fromkeys(("conv1", "layer2.0.conv2", "layer3.0.conv2"), "pads them with a fixed number of zero"),
+    ),
+    **{f"shortcut with {name}": Case(partial(Padded, pad), groups=PADDED_GROUPS) for name, pad in PADDINGS.items()},
+    "shortcut padded twice": Case(
+        lambda: Padded(lambda x, _: F.pad(F.pad(x, (0, 0, 0, 0, 3, 0)), (0, 0, 0, 0, 0, 5))),
+        groups={
+            **{name: PADDED_GROUPS[name] for name in ("stem.0", "one.0")},
+            "two.0": (3, 1, PADDED_GROUPS["two.0"][2]),
+            "two.0#2": (5, 1, PADDED_GROUPS["two.0"][2]),
+        },
+    ),
+    "shortcut padded in a module of its own": Case(lambda: Padded(ZeroPadding()), groups=PADDED_GROUPS),
+    "shortcut padded on two axes at once": Case(
+        lambda: Padded(lambda x, _: F.pad(x, (1, 1, 1, 1, 4, 4))[:, :, 1:-1, 1:-1]),
+        groups={name: PADDED_GROUPS[name] for name in ("stem.0", "one.0")},
+        frozen={"two.0": "the model itself pads them with a fixed number of zero"},
+    ),
+    "shortcut padded by a call of ATen": Case(
+        lambda: Padded(lambda x, _: torch.ops.aten.constant_pad_nd(x, [0, 0, 0, 0, 4, 4])),
+        groups={name: PADDED_GROUPS[name] for name in ("stem.0", "one.0")},
+        frozen={"two.0": "the model itself pads them with a fixed number of zero"},
     ),
     "dense block": Case(
         Dense,

@@ -20,11 +20,12 @@ from autoprune.device import PROVIDERS, Device
 from autoprune.errors import AutopruneError, BadInput
 from autoprune.profiler.kit.packed import PackedNetworks
 from autoprune.profiler.kit.status_line import StatusLine
+from autoprune.profiler.plan.blueprint import Blueprint
 from autoprune.profiler.plan.observing import possible_policies
 from autoprune.profiler.profile import profile
 from autoprune.profiler.table.latency_table import LatencyTable
 from autoprune.profiler.verify import unseen_policies, verify
-from autoprune.space import Policy, SearchSpace
+from autoprune.space import Policy
 
 PLAN_FILE: Final = "plan.json"
 _VERIFIED: Final = 12
@@ -58,13 +59,13 @@ class KitPlan:
         device = Device(told["device"]["provider"], told["device"]["threads"], tuple(told["device"]["affinity"]))
         return cls(**{**told, "device": device})
 
-    def policies(self, space: SearchSpace) -> list[Policy]:
+    def policies(self, blueprint: Blueprint) -> list[Policy]:
         """Every policy whose network is in the kit: what a profile may look at, then those to verify on."""
-        return possible_policies(space, self.seed) + self.unseen(space, self.verification)
+        return possible_policies(blueprint, self.seed) + self.unseen(blueprint, self.verification)
 
-    def unseen(self, space: SearchSpace, count: int) -> list[Policy]:
+    def unseen(self, blueprint: Blueprint, count: int) -> list[Policy]:
         """What `verify` measures when it is asked for `count` networks."""
-        return unseen_policies(space, count, self.seed)
+        return unseen_policies(blueprint, count, self.seed)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -102,7 +103,7 @@ def _run(archive: Path, flags: Sequence[str], line: StatusLine) -> int:
     asked = _parser(archive, networks, plan).parse_args(flags)
     device = Device(asked.provider, asked.threads, asked.affinity)
     _require_drawn(networks, plan)
-    _require_verifiable(asked.networks, plan, networks.blueprint.space)
+    _require_verifiable(asked.networks, plan, networks.blueprint)
     journal = _journal(asked.out)
     if journal.exists():
         line.say(f"going on with what {journal} holds")
@@ -149,8 +150,8 @@ def _summary(out: Path, table: LatencyTable, digest: str) -> str:
     return "\n".join([*lines, f"To use it, where autoprune is installed: autoprune tables import {out.name}"])
 
 
-def _require_verifiable(count: int, plan: KitPlan, space: SearchSpace) -> None:
-    most = len(plan.unseen(space, plan.verification))
+def _require_verifiable(count: int, plan: KitPlan, blueprint: Blueprint) -> None:
+    most = len(plan.unseen(blueprint, plan.verification))
     if count and not _FEWEST_VERIFIED <= count <= most:
         can = f"{_FEWEST_VERIFIED} to {most} unseen networks" if most >= _FEWEST_VERIFIED else "none of its networks"
         raise BadInput(f"--networks {count}: this kit can verify a table on {can}; --networks 0 leaves it unverified")
@@ -161,7 +162,7 @@ def _require_drawn(networks: PackedNetworks, plan: KitPlan) -> None:
 
     (NumPy's NEP 19 leaves the streams of `Generator` free to change.)
     """
-    if any(policy not in networks.skeletons for policy in plan.policies(networks.blueprint.space)):
+    if any(policy not in networks.skeletons for policy in plan.policies(networks.blueprint)):
         raise BadInput(
             f"numpy {np.__version__} draws other networks than numpy {plan.numpy}, which this kit was made with; "
             f"install that one: python -m pip install numpy=={plan.numpy}"
@@ -216,7 +217,7 @@ def _parser(archive: Path, networks: PackedNetworks, plan: KitPlan) -> argparse.
     flag(
         "--seconds", type=_seconds, metavar="S", default=plan.seconds, help="time to measure kernels for [%(default)g]"
     )
-    verified = len(plan.unseen(networks.blueprint.space, min(_VERIFIED, plan.verification)))
+    verified = len(plan.unseen(networks.blueprint, min(_VERIFIED, plan.verification)))
     enough = verified if verified >= _FEWEST_VERIFIED else 0
     flag("--networks", type=int, metavar="N", default=enough, help="unseen ones to verify on, 0 for none [%(default)s]")
     flag("--debug", action="store_true", help="show the traceback of an error")

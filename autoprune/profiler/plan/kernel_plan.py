@@ -65,10 +65,14 @@ class PlannedSite:
 
     def groups(self) -> tuple[int, ...]:
         """Indices of the groups that this site depends on, ascending."""
+        return tuple(sorted({group for extent in self.extents() for group, _ in extent.terms}))
+
+    def extents(self) -> tuple[Extent, ...]:
+        """The distinct lengths that this site depends on, before any rounding up to blocks."""
         extents = [axis.extent for tensor in self.inputs + self.outputs for axis in tensor if isinstance(axis, Axis)]
         if self.presence is not None:
             extents.append(self.presence.extent)
-        return tuple(sorted({group for extent in extents for group, _ in extent.terms}))
+        return tuple(dict.fromkeys(extents))
 
     def varying(self) -> tuple[tuple[int, int], ...]:
         """The (tensor, axis) pairs whose length the policy changes; inputs are counted before outputs."""

@@ -9,11 +9,11 @@ import numpy as np
 
 from autoprune.device import Device
 from autoprune.profiler.listening import OnProgress
-from autoprune.profiler.plan.blueprint import Networks, units_of
+from autoprune.profiler.plan.blueprint import Blueprint, Networks, units_of
 from autoprune.profiler.plan.kernel_plan import Ambiguous, KernelPlan, make_plan
-from autoprune.profiler.plan.sampling import covering_policies, random_policies
+from autoprune.profiler.plan.sampling import first_look, random_policies
 from autoprune.profiler.runtime.executed import Execution, observe
-from autoprune.space import Policy, SearchSpace
+from autoprune.space import Policy
 
 _HELD_OUT = 4
 _MOST_EXTRA = 48
@@ -29,9 +29,10 @@ class Observed:
     plan: KernelPlan
 
 
-def possible_policies(space: SearchSpace, seed: int) -> list[Policy]:
+def possible_policies(blueprint: Blueprint, seed: int) -> list[Policy]:
     """All policies that a profile with this seed may look at: what it takes to be made ready beforehand."""
-    covering = covering_policies(space, seed)
+    space = blueprint.space
+    covering = first_look(blueprint, seed)
     spare = random_policies(space, _MOST_EXTRA, seed)
     pairs = random_policies(space, len(covering) + len(spare), (seed, _PAIRS))
     return list(dict.fromkeys([*covering, *spare, *pairs]))
@@ -44,7 +45,7 @@ def observe_plan(networks: Networks, device: Device, *, seed: int, tell: OnProgr
     them is taken. Sites that no plan explains are named in `plan.unexplained`.
     """
     space = networks.blueprint.space
-    policies = covering_policies(space, seed)
+    policies = first_look(networks.blueprint, seed)
     spare = [p for p in random_policies(space, _MOST_EXTRA, seed) if p not in set(policies)]
     seen = [_look(networks, policy, device, tell, i / len(policies)) for i, policy in enumerate(policies)]
     while True:

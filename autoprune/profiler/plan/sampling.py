@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from autoprune.cost import Extent
+from autoprune.profiler.plan.blueprint import Blueprint, units_of
 from autoprune.space import Policy, SearchSpace
 
 _LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+# Runtimes lay channels out in blocks of up to so many: each length below may be executed in a way of its own.
+_LARGEST_BLOCK = 32
+
+
+def first_look(blueprint: Blueprint, seed: int) -> list[Policy]:
+    """Policies that cover a network: every offered width of every group occurs, and every small sum of groups."""
+    covering = covering_policies(blueprint.space, seed)
+    return covering + small_sums(blueprint.space, covering, blueprint.candidates, seed)
 
 
 def covering_policies(space: SearchSpace, seed: int) -> list[Policy]:
@@ -21,6 +34,38 @@ def covering_policies(space: SearchSpace, seed: int) -> list[Policy]:
     columns = [_dealt(rng, group.widths, rounds) for group in space.groups]
     mixed = [Policy(tuple(column[k] for column in columns)) for k in range(rounds)]
     return list(dict.fromkeys([*level_policies(space), *mixed]))
+
+
+def small_sums(space: SearchSpace, known: Sequence[Policy], lengths: Sequence[Extent], seed: int) -> list[Policy]:
+    """Further policies, one for each small length that some sum of groups in `lengths` can have and not yet has.
+
+    Widths that are drawn for each group add up to something small too seldom.
+    """
+    rng = np.random.default_rng(seed)
+    found: list[Policy] = []
+    for extent in lengths:
+        if len(extent.terms) < 2:
+            continue
+        had = {extent.at(units_of(space, policy)) for policy in (*known, *found)}
+        for length, widths in sorted(_ways(rng, space, extent).items()):
+            if length not in had:
+                drawn = {g: int(rng.choice(group.widths)) for g, group in enumerate(space.groups)} | widths
+                found.append(Policy(tuple(drawn[g] for g in range(len(space)))))
+    return found
+
+
+def _ways(rng: np.random.Generator, space: SearchSpace, extent: Extent) -> dict[int, dict[int, int]]:
+    """Every length up to the largest block that `extent` can have, with widths of its groups that give it."""
+    ways: dict[int, dict[int, int]] = {extent.fixed: {}}
+    for group, positions in extent.terms:
+        longer: dict[int, dict[int, int]] = {}
+        for width in rng.permutation(space.groups[group].widths).tolist():
+            for length, widths in ways.items():
+                total = length + positions * width // space.groups[group].unit
+                if total <= _LARGEST_BLOCK:
+                    longer.setdefault(total, {**widths, group: width})
+        ways = longer
+    return ways
 
 
 def level_policies(space: SearchSpace) -> list[Policy]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -85,7 +85,7 @@ class TimedPlan:
 
     def latency(self, space: SearchSpace | None = None) -> KernelSum:
         """Latency in ms for `cost.CostModel`, over the widths that `space` offers (by default the plan's own)."""
-        terms = [Term(site.key, site.groups(), partial(self.site_ms, site)) for site in self.plan.sites]
+        terms = [self._term(site, self.site_ms) for site in self.plan.sites]
         how = self.composition
         return KernelSum(
             space or self.space,
@@ -95,6 +95,10 @@ class TimedPlan:
             crowding=how.crowding,
             dense=how.dense_ms,
         )
+
+    @staticmethod
+    def _term(site: PlannedSite, value: Callable[[PlannedSite, Sequence[int]], float]) -> Term:
+        return Term(site.key, site.groups(), partial(value, site), site.extents())
 
     def site_dynamic_mj(self, site: PlannedSite, units: Sequence[int]) -> float:
         """What `site` takes for computing and moving data in mJ, 0 where it is not there. Raises `UnknownKernel`."""
@@ -108,7 +112,7 @@ class TimedPlan:
         """
         for site in self.plan.sites:
             self.site_dynamic_mj(site, units_of(self.space, self.space.dense()))
-        terms = [Term(site.key, site.groups(), partial(self.site_dynamic_mj, site)) for site in self.plan.sites]
+        terms = [self._term(site, self.site_dynamic_mj) for site in self.plan.sites]
         dynamic = KernelSum(space or self.space, terms)
         return NetworkEnergy(dynamic, self.latency(space), self.energy_model.static_watts)
 

@@ -1,15 +1,16 @@
 """What each ATen operator means for channel labels.
 
-Four kinds: operators that move elements (the labels move along), pointwise ones (labels of the
-operands are the same), products (labels that are summed over are the same in both operands), and
-norms, pools and reductions. Everything else fixes the channels it reads: unknown never means wrong.
+Five kinds: operators that move elements (the labels move along), paddings (which add labels),
+pointwise ones (labels of the operands are the same), products (labels that are summed over are the
+same in both operands), and norms, pools and reductions. Everything else fixes the channels it reads:
+unknown never means wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from autoprune.tracing.rules import moves, norms, pointwise, products
+from autoprune.tracing.rules import moves, norms, paddings, pointwise, products
 from autoprune.tracing.tape import Call, Contraction, Recorder
 
 Rule = Callable[[Recorder, Call], Contraction | None]
@@ -39,11 +40,13 @@ RULES: dict[str, Rule] = {
     **_table(moves.along, "slice select roll narrow index_select"),
     **_table(moves.split, "split split_with_sizes chunk"),
     **_table(moves.concatenate, "cat"),
-    **_table(moves.pad, "constant_pad_nd reflection_pad2d replication_pad2d"),
+    **_table(paddings.pad, "constant_pad_nd reflection_pad2d replication_pad2d"),
+    **_table(paddings.constant, "zeros new_zeros zeros_like full new_full full_like fill_ zero_"),
+    **_table(paddings.multiply, _with_in_place("mul")),
     **_table(
         pointwise.elementwise,
         _with_in_place(
-            "add sub mul div rsub pow exp log sqrt rsqrt sigmoid tanh relu relu6 leaky_relu elu selu gelu silu mish "
+            "add sub div rsub pow exp log sqrt rsqrt sigmoid tanh relu relu6 leaky_relu elu selu gelu silu mish "
             "hardtanh hardswish hardsigmoid clamp clamp_min clamp_max abs neg softplus maximum minimum copy erf "
             "square reciprocal dropout"
         ),

@@ -1,4 +1,4 @@
-"""Operators that move elements: views, slices, splits, concatenations, paddings, look-ups. Labels move along."""
+"""Operators that move elements: views, slices, splits, concatenations, look-ups. Labels move along."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from autoprune.tracing.labels import LabelArray, compressed, nonempty, on_axis, varying
+from autoprune.tracing.rules.paddings import with_constants
 from autoprune.tracing.rules.pointwise import combine
 from autoprune.tracing.tape import Call, Recorder
 
@@ -15,6 +16,8 @@ def move(recorder: Recorder, call: Call) -> None:
     """Views, permutations, copies: run the same operator on the labels."""
     source = call.args[0]
     recorder.set_origin(call.results[0], recorder.origin(source))
+    if recorder.constant(source) is not None:
+        recorder.set_constant(call.results[0])
     layers = [_moved(call, source, layer) for layer in recorder.layers(source)]
     kept = [_couple_split(recorder, layer, before) for layer, before in layers]
     recorder.set_layers(call.results[0], nonempty(kept))
@@ -82,6 +85,8 @@ def concatenate(recorder: Recorder, call: Call) -> None:
     """Labels are concatenated like the tensors."""
     tensors = [t for t in call.args[0] if t.numel()]
     axis = int(call.argument("dim", 0)) % call.results[0].ndim
+    if with_constants(recorder, call, axis):
+        return
     others: list[tuple[Tensor, LabelArray]] = []
     along_axis: list[LabelArray] = []
     for tensor in tensors:
@@ -102,26 +107,6 @@ def concatenate(recorder: Recorder, call: Call) -> None:
 
 def _one_axis(tensor: Tensor, axis: int) -> tuple[int, ...]:
     return tuple(size if a == axis else 1 for a, size in enumerate(tensor.shape))
-
-
-def pad(recorder: Recorder, call: Call) -> None:
-    """Padding of spatial axes; channels that are padded are fixed, as the amount stands in the model's code."""
-    source = call.args[0]
-    amounts = list(call.args[1])
-    padded = {source.ndim - 1 - i // 2 for i, amount in enumerate(amounts) if amount}
-    labels, out = recorder.tape.labels, call.results[0]
-    layers = []
-    for layer in recorder.layers(source):
-        axes = varying(layer)
-        if padded & set(axes):
-            reason = f"{recorder.place} pads them with a fixed number of zero channels"
-            labels.fix(layer, reason)
-            if len(axes) == 1:  # so that what is added to them later is fixed for the same reason
-                layer = on_axis(labels.fresh(out.shape[axes[0]]), axes[0], out.ndim)
-                labels.fix(layer, reason)
-        if not padded & set(axes) or len(axes) == 1:
-            layers.append(layer)
-    recorder.set_layers(out, nonempty(layers))
 
 
 def embedding(recorder: Recorder, call: Call) -> None:

@@ -25,8 +25,9 @@ validation = 64
 selection = 64
 [device]
 seconds = 1
+batch = 64
 [search]
-budgets = ["latency=1x"]
+budgets = ["latency=0.9x"]
 agent = "random"
 trials = 3
 finalists = 1

@@ -64,7 +64,7 @@ def skeleton(policy: Policy) -> Skeleton:
 
 def small_kit(folder: Path, plan: KitPlan = PLAN, **changed: Skeleton | None) -> Path:
     """The data of a kit (its code is that of the process), with the `last` network as told; None leaves it out."""
-    skeletons = {policy: skeleton(policy) for policy in plan.policies(space())}
+    skeletons = {policy: skeleton(policy) for policy in plan.policies(small_blueprint(space()))}
     for policy in list(skeletons)[-len(changed) :] if changed else []:
         [other] = changed.values()
         if other is None:

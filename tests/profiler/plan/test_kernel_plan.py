@@ -70,7 +70,7 @@ def test_the_plan_is_the_network_s_and_not_that_of_the_widths_on_offer() -> None
 
 
 def test_whatever_a_profile_looks_at_was_possible() -> None:
-    possible = possible_policies(SPACE, 0)
+    possible = possible_policies(SmallNetworks().blueprint, 0)
     assert len(set(possible)) == len(possible)
     assert set(observed().policies) <= set(possible)
     pairs = KernelPlan((PlannedSite("two", "Add", ((Axis(CANDIDATES[0]),), (Axis(CANDIDATES[1]),)), ()),))

@@ -3,7 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoprune.profiler.plan.sampling import covering_policies, random_policies
+from autoprune.cost import Extent
+from autoprune.profiler.plan.blueprint import units_of
+from autoprune.profiler.plan.sampling import covering_policies, random_policies, small_sums
 from autoprune.space import ChannelGroup, SearchSpace
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -33,6 +35,26 @@ def test_few_policies_cover_and_the_extremes_are_among_them(space: SearchSpace, 
     assert policies[0] == space.dense()
     assert space.smallest() in policies
     assert len(set(policies)) == len(policies) <= 5 + max(len(g.widths) for g in space.groups)
+
+
+@given(spaces(), SEEDS, st.data())
+def test_every_small_sum_of_groups_is_covered_once(space: SearchSpace, seed: int, data: st.DataObject) -> None:
+    groups = data.draw(st.sets(st.sampled_from(range(len(space))), max_size=4).map(sorted))
+    extent = Extent(data.draw(st.integers(0, 20)), tuple((g, data.draw(st.integers(1, 3))) for g in groups))
+    covering = covering_policies(space, seed)
+    added = small_sums(space, covering, [extent], seed)
+    assert added == small_sums(space, covering, [extent], seed)
+    assert all(p.widths[g] in group.widths for p in added for g, group in enumerate(space.groups))
+    lengths = [extent.at(units_of(space, policy)) for policy in added]
+    before = {extent.at(units_of(space, policy)) for policy in covering}
+    assert len(set(lengths)) == len(lengths)
+    assert not set(lengths) & before
+    if len(groups) > 1:
+        units = [[w // space.groups[g].unit for w in space.groups[g].widths] for g in groups]
+        sums = {extent.fixed}
+        for (_, positions), own in zip(extent.terms, units, strict=True):
+            sums = {s + positions * n for s in sums for n in own}
+        assert {n for n in sums if n <= 32} <= {*lengths, *before}
 
 
 @given(spaces(), SEEDS)

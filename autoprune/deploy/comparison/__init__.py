@@ -1,0 +1,1 @@
+"""What `autoprune compare` writes: compare.json, the same in words, its pictures, and compare.html."""

@@ -1,0 +1,30 @@
+"""compare.html: a comparison for people, one file that needs nothing else."""
+
+from __future__ import annotations
+
+from autoprune.deploy.comparison.document import Comparison
+from autoprune.deploy.comparison.pictures import curves, differences, selection_differences
+from autoprune.deploy.comparison.words import columns, headline, rows
+from autoprune.deploy.page import Picture
+from autoprune.deploy.summary import counted
+from autoprune.deploy.templates import template
+
+
+def render(found: Comparison, spec_toml: str = "") -> str:
+    """compare.html: self-contained, no script, the same text for the same arguments."""
+    drawn = [
+        Picture(differences(found), "Best reward of every agent against random's: a dot a seed, mean and interval.")
+    ]
+    if found.agents[0].selection:
+        caption = "The same of the refitted networks, scored on the selection split."
+        drawn.append(Picture(selection_differences(found), caption))
+    return template("compare.html").render(
+        found=found,
+        headline=headline(found),
+        setting=", ".join([*map(str, found.budgets), counted(len(found.seeds), "seed")]),
+        columns=columns(found),
+        rows=rows(found),
+        curves=curves(found),
+        drawn=drawn,
+        spec_toml=spec_toml,
+    )

@@ -1,0 +1,1 @@
+"""What `autoprune search --pareto` writes: front.json, the same in words, its picture, and front.html."""

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from autoprune.cost import FloatArray
+from autoprune.searchers.widths.belief import Belief
+
+TRUE = np.array([0.2, 3.0, 1.0, 1.0, 0.5])
+
+
+def _trials(n: int, noise: float = 0.0) -> tuple[FloatArray, FloatArray]:
+    """Damages [n, 5] and the rewards that the true factors make of them."""
+    generator = np.random.default_rng(0)
+    damages = generator.uniform(0, 1, (n, len(TRUE)))
+    return damages, 0.9 - 0.3 * damages @ TRUE + noise * generator.normal(size=n)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_before_there_is_evidence_what_was_foreseen_is_believed(n: int) -> None:
+    belief = Belief.of(*_trials(n), doubt=0.5)
+    assert belief.mean.tolist() == [1.0] * 5
+    assert np.allclose(belief.covariance, 0.25 * np.eye(5))
+
+
+def test_trials_without_a_difference_teach_nothing() -> None:
+    damages, _ = _trials(10)
+    assert Belief.of(damages, np.full(10, 0.7), doubt=0.5).mean.tolist() == [1.0] * 5
+    assert Belief.of(np.ones((10, 5)), np.linspace(0, 1, 10), doubt=0.5).mean.tolist() == [1.0] * 5
+
+
+def test_the_true_factors_are_learned() -> None:
+    """Up to what is common to all, which no knapsack needs."""
+    belief = Belief.of(*_trials(100, noise=0.01), doubt=2.0)
+    shares = belief.mean / belief.mean.sum()
+    assert np.allclose(shares, TRUE / TRUE.sum(), atol=0.05)
+
+
+def test_doubt_shrinks_as_trials_come_in() -> None:
+    few, many = (Belief.of(*_trials(n, noise=0.01), doubt=1.0) for n in (10, 100))
+    assert np.trace(many.covariance) < np.trace(few.covariance) < 5.0
+
+
+def test_draws_follow_the_belief_and_are_positive() -> None:
+    belief, generator = Belief.of(*_trials(20), doubt=1.0), np.random.default_rng(0)
+    drawn = np.array([belief.draw(generator) for _ in range(4000)])
+    assert drawn.min() > 0
+    clear = belief.mean > 3 * np.sqrt(belief.covariance.diagonal())  # where nearly no draw is cut off
+    assert clear.any()
+    assert np.allclose(drawn.mean(axis=0)[clear], belief.mean[clear], atol=0.05)
+    wider = np.array([belief.draw(generator, widened=3.0) for _ in range(4000)])
+    assert (wider.std(axis=0) > drawn.std(axis=0)).all()
