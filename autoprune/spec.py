@@ -140,7 +140,7 @@ class SearchSpec(_Section):
     them is chosen.
     """
 
-    agent: str = Field("evolution", description="name of an agent (autoprune agents list) or a path to its TOML file")
+    agent: str = Field("knapsack", description="name of an agent (autoprune agents list) or a path to its TOML file")
     warm_start: str | None = Field(None, description="an agent that spends the first quarter of the trials")
     trials: int = Field(200, ge=1, description="policies to score")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of everything random")

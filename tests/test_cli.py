@@ -116,6 +116,10 @@ BAD_INPUT = [
     (["run", "--model", "m", "--task", "digits", "--budget", "macs=0.5x", "--reward", "joy"], "unknown reward"),
     (["run", "--model", "m", "--task", "digits", "--budget", "macs=0.5x", "--name", "../up"], "name: String should"),
     (["agents", "show", "nobody"], "unknown agent 'nobody'"),
+    (
+        ["search", *["--model", "digits_cnn", "--task", "digits", "--budget", "macs=0.5x", "--warm-start", "nobody"]],
+        "unknown agent 'nobody'",
+    ),
     (["agents", "show", "nowhere.toml"], "nowhere.toml: no such file"),
     (["tables", "show", "nowhere.json"], "nowhere.json: no such latency table"),
     (["tables", "import", "nowhere.json", "--to", "here.json"], "nowhere.json: no such latency table"),

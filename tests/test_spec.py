@@ -37,7 +37,7 @@ def changed(where: str, value: object) -> dict[str, Any]:
 def test_a_small_spec_takes_defaults_for_the_rest() -> None:
     spec = RunSpec.parse(SMALL)
     assert spec.search.budgets == (Budget(Metric.LATENCY, 0.5, relative=True),)
-    assert (spec.name, spec.device.provider, spec.search.agent, spec.finetune.epochs) == ("run", "cpu", "evolution", 0)
+    assert (spec.name, spec.device.provider, spec.search.agent, spec.finetune.epochs) == ("run", "cpu", "knapsack", 0)
 
 
 @given(

@@ -40,7 +40,7 @@ def compare(
             metavar="A,B,C+D",
             help="Agents to compare, C+D being C warm-started by D; uniform and random always take part.",
         ),
-    ] = "evolution",
+    ] = "knapsack,evolution",
     seeds: Annotated[
         int, typer.Option("--seeds", metavar="K", min=1, help="Searches of each agent, each on images of its own.")
     ] = 8,

@@ -37,6 +37,7 @@ from autoprune.profiler.table.latency_table import LatencyTable, Verification
 from autoprune.profiler.verify import verify
 from autoprune.progress import Progress, Silent
 from autoprune.pruning import Pruner
+from autoprune.searchers.agents import load_agent
 from autoprune.searchers.ledger import Ledger
 from autoprune.space import Policy
 from autoprune.spec import DeviceSpec, ModelSpec, ReconstructionSpec, RunSpec, TaskSpec
@@ -50,6 +51,7 @@ _SILENT = Silent()
 def run(spec: RunSpec, out: Path, progress: Progress = _SILENT) -> Report:
     """Profile if needed, search, apply, fine-tune, export, measure, report; the same call again resumes."""
     require_choice(spec)
+    load_agent(spec.search.agent, spec.search.warm_start)  # a mistyped name is told before anything is made
     folder = RunFolder.claim(out, spec)
     return run_subject(spec, prepare(spec, folder, progress), folder, progress)[0]
 
@@ -91,6 +93,7 @@ def _table_line(spec: RunSpec, subject: Subject, costing: Costing, folder: RunFo
 
 def search(spec: RunSpec, out: Path, progress: Progress = _SILENT) -> SearchResult:
     """Find a policy and write policy.json, or a front; the same call again resumes, and `run` goes on from it."""
+    load_agent(spec.search.agent, spec.search.warm_start)  # a mistyped name is told before anything is made
     folder = RunFolder.claim(out, spec)
     subject = prepare(spec, folder, progress)
     costing = cost_policies(subject.network, spec, folder.table, progress)

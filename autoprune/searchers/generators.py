@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from autoprune.evaluation.inference import torch_threads
 from autoprune.space import Policy
 from autoprune.trial import Problem, Trial
 
@@ -43,14 +44,3 @@ def preserved_generators() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let torch compute on `count` threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
