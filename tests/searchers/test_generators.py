@@ -9,7 +9,8 @@ import pytest
 import torch
 from toy import toy_problem
 
-from autoprune.searchers.generators import preserved_generators, torch_threads
+from autoprune.evaluation.inference import torch_threads
+from autoprune.searchers.generators import preserved_generators
 from autoprune.searchers.reinforcement.ddpg import DdpgSearcher
 from autoprune.space import Policy
 from autoprune.trial import Trial

@@ -21,39 +21,45 @@ class Belief:
     Bayesian linear regression of the rewards on the groups' damages (Bishop, Pattern Recognition and
     Machine Learning, 2006, section 3.3), reward = a - s (f . damages) + noise, from the prior that
     every factor f is 1 give or take `doubt`. What a unit of damage costs on average, s, is that of the
-    sums, or at least a third of what the rewards' spread allows.
+    sums over groups.
     """
 
     mean: FloatArray
-    covariance: FloatArray
+    precision: FloatArray  # inverse covariance [groups, groups]
 
     @classmethod
     def of(cls, damages: FloatArray, rewards: FloatArray, doubt: float) -> Belief:
         """The belief after trials of these `damages` [n, groups] and finite `rewards` [n], n >= 0."""
         n, groups = damages.shape
         if n < 2 or np.ptp(rewards) == 0:
-            return cls(np.ones(groups), doubt**2 * np.eye(groups))
+            return cls(np.ones(groups), np.eye(groups) / doubt**2)
         near = (-rewards).argsort(kind="stable").argsort() < max(_LEAST_NEAR, n // 2)
         weights = np.where(near, 1.0, _FAR)
         centred, losses = damages - np.average(damages, axis=0, weights=weights), -rewards
         losses = losses - np.average(losses, weights=weights)
-        scale = _slope(centred.sum(axis=1), losses, weights)
-        features = doubt * scale * centred
+        scale = _slope(centred, losses, weights)
         unexplained = losses - scale * centred.sum(axis=1)
-        precision = weights / (_NOISE * losses[near].std() + 1e-9) ** 2
-        covariance = np.linalg.inv((features.T * precision) @ features + np.eye(groups))
-        mean = covariance @ (features.T @ (precision * unexplained))
-        return cls(1 + doubt * mean, doubt**2 * covariance)
+        noise = _NOISE * max(losses[near].std(), _FAR * losses.std())
+        features = scale * centred.T * (weights / noise**2)
+        precision = features @ (scale * centred) + np.eye(groups) / doubt**2
+        return cls(1 + np.linalg.solve(precision, features @ unexplained), precision)
 
     def draw(self, generator: np.random.Generator, widened: float = 1.0) -> FloatArray:
         """Positive factors [groups] drawn from the belief, its standard deviations times `widened`."""
-        drawn = generator.multivariate_normal(self.mean, widened**2 * self.covariance, method="cholesky")
+        root = np.linalg.cholesky(self.precision)
+        drawn = self.mean + widened * np.linalg.solve(root.T, generator.standard_normal(len(self.mean)))
         return np.maximum(drawn, _LEAST_FACTOR)
 
 
-def _slope(sums: FloatArray, losses: FloatArray, weights: FloatArray) -> float:
-    """Loss per unit of total damage, from centred `sums` and `losses` [n]."""
-    spread = float(sums.std())
+def _slope(damages: FloatArray, losses: FloatArray, weights: FloatArray) -> float:
+    """Loss per unit of total damage, from centred `damages` [n, groups] and `losses` [n].
+
+    Within a factor of ten or three of what their spreads allow, since trials at one budget may differ in
+    which groups are damaged, and hardly in how much.
+    """
+    spread = float(np.sqrt(damages.var(axis=0).sum()))
     if spread == 0:
         return 0.0
-    return max(float((weights * sums) @ losses / ((weights * sums) @ sums)), 0.3 * float(losses.std()) / spread)
+    sums, allowed = damages.sum(axis=1), float(losses.std()) / spread
+    power = float((weights * sums) @ sums)
+    return float(np.clip((weights * sums) @ losses / power if power > 0 else 0.0, 0.1 * allowed, 3 * allowed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from autoprune.correlation import rank_correlation
 from autoprune.cost import FloatArray
@@ -35,7 +35,9 @@ class KnapsackSearcher(Settings):
     them best in order is then used. Raises `BadInput` without damages.
     """
 
-    exponents: tuple[float, ...] = Field((1.0, 0.5, 1.5, 2.0, 3.0), min_length=1, description="on damages, in turn")
+    exponents: tuple[PositiveFloat, ...] = Field(
+        (1.0, 0.5, 1.5, 2.0, 3.0), min_length=1, description="on damages, in turn"
+    )
     doubt: float = Field(1.5, gt=0, description="standard deviation of a factor before any trial; foreseen is 1")
     reach: int = Field(2, ge=1, description="steps of width that a group may move from the best policy")
     anywhere: float = Field(0.05, ge=0, le=1, description="share of the trials that may lie anywhere")

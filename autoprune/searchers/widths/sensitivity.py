@@ -8,6 +8,7 @@ section 4, set every layer's threshold from such curves.
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -29,7 +30,9 @@ class SensitivitySearcher(Settings):
     found by bisection, makes the next policy; another round, with other cuts, stands around the best.
     """
 
-    cuts: tuple[float, ...] = Field((0.5, 0.25, 0.75), min_length=1, description="width after a cut, a round, in turn")
+    cuts: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (0.5, 0.25, 0.75), min_length=1, description="share of a group's width after its cut, one a round, in turn"
+    )
 
     def search(self, problem: Problem) -> None:
         """Spend the problem's trials, a round of one cut a group and one policy at a time."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoprune.cost import FloatArray
 from autoprune.searchers.widths.belief import Belief
@@ -20,7 +22,7 @@ def _trials(n: int, noise: float = 0.0) -> tuple[FloatArray, FloatArray]:
 def test_before_there_is_evidence_what_was_foreseen_is_believed(n: int) -> None:
     belief = Belief.of(*_trials(n), doubt=0.5)
     assert belief.mean.tolist() == [1.0] * 5
-    assert np.allclose(belief.covariance, 0.25 * np.eye(5))
+    assert np.allclose(np.linalg.inv(belief.precision), 0.25 * np.eye(5))
 
 
 def test_trials_without_a_difference_teach_nothing() -> None:
@@ -38,15 +40,29 @@ def test_the_true_factors_are_learned() -> None:
 
 def test_doubt_shrinks_as_trials_come_in() -> None:
     few, many = (Belief.of(*_trials(n, noise=0.01), doubt=1.0) for n in (10, 100))
-    assert np.trace(many.covariance) < np.trace(few.covariance) < 5.0
+    doubts = [np.trace(np.linalg.inv(belief.precision)) for belief in (many, few)]
+    assert doubts[0] < doubts[1] < 5.0
 
 
 def test_draws_follow_the_belief_and_are_positive() -> None:
     belief, generator = Belief.of(*_trials(20), doubt=1.0), np.random.default_rng(0)
     drawn = np.array([belief.draw(generator) for _ in range(4000)])
     assert drawn.min() > 0
-    clear = belief.mean > 3 * np.sqrt(belief.covariance.diagonal())  # where nearly no draw is cut off
+    clear = belief.mean > 3 * np.sqrt(np.linalg.inv(belief.precision).diagonal())  # where nearly no draw is cut off
     assert clear.any()
     assert np.allclose(drawn.mean(axis=0)[clear], belief.mean[clear], atol=0.05)
     wider = np.array([belief.draw(generator, widened=3.0) for _ in range(4000)])
     assert (wider.std(axis=0) > drawn.std(axis=0)).all()
+
+
+few = st.sampled_from([0.0, 0.3, 0.3 + 1e-12, 1.0])
+
+
+@given(rows=st.lists(st.tuples(few, few, few, st.floats(-1e6, 1e6)), max_size=30))
+def test_any_evidence_leaves_a_belief_to_draw_from(rows: list[tuple[float, ...]]) -> None:
+    """Trials that repeat one another, rewards that hardly differ or differ wildly."""
+    table = np.array(rows).reshape(-1, 4)
+    belief = Belief.of(table[:, :3], table[:, 3], doubt=1.5)
+    drawn = belief.draw(np.random.default_rng(0), widened=3.0)
+    assert np.isfinite(drawn).all()
+    assert (drawn > 0).all()
