@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autoprune.cli.flags import spec_command
-from autoprune.cli.output import cell_table, console, show_json
+from autoprune.cli.output import show_findings, show_json
 from autoprune.cli.progress import listening
 
 if TYPE_CHECKING:
@@ -65,9 +65,4 @@ def _show(found: Comparison, page: Path) -> None:
     """Print the outcome: one line, the table, what can be concluded, and where the page lies."""
     from autoprune.deploy.comparison.words import columns, headline, rows
 
-    out = console()
-    out.print(headline(found), style="bold", soft_wrap=True, markup=False)
-    out.print(cell_table(columns(found), rows(found)))
-    for sentence in found.verdict:
-        out.print(sentence, soft_wrap=True, markup=False)
-    out.print(f"page: {page}", soft_wrap=True, markup=False)
+    show_findings(headline(found), columns(found), rows(found), found.verdict, page)

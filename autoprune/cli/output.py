@@ -64,6 +64,22 @@ def show_report(report: Report, page: Path) -> None:
     out.print(f"report: {escape(str(page))}", soft_wrap=True)
 
 
+def show_findings(
+    headline: str,
+    columns: Iterable[Cell],
+    rows: Iterable[tuple[Cell, Iterable[Cell]]],
+    conclusions: Iterable[str],
+    page: Path,
+) -> None:
+    """Print one line, a table, what can be concluded from it, and where the page lies."""
+    out = console()
+    out.print(headline, style="bold", soft_wrap=True, markup=False)
+    out.print(cell_table(columns, rows))
+    for sentence in conclusions:
+        out.print(sentence, soft_wrap=True, markup=False)
+    out.print(f"page: {page}", soft_wrap=True, markup=False)
+
+
 def cell_table(columns: Iterable[Cell], rows: Iterable[tuple[Cell, Iterable[Cell]]]) -> Table:
     """A table whose cells may have smaller lines under them; each of `rows` begins with its name."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 4, 0, 0))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autoprune.cli.flags import spec_command
-from autoprune.cli.output import cell_table, console, show_json
+from autoprune.cli.output import show_findings, show_json
 from autoprune.cli.progress import listening
 
 if TYPE_CHECKING:
@@ -56,9 +56,4 @@ def _show(found: Sensitivity, page: Path) -> None:
     """Print the outcome: one line, the table, which groups are the most and least sensitive, and the page."""
     from autoprune.deploy.sensitivity.words import columns, conclusions, headline, rows
 
-    out = console()
-    out.print(headline(found), style="bold", soft_wrap=True, markup=False)
-    out.print(cell_table(columns(found), rows(found)))
-    for sentence in conclusions(found):
-        out.print(sentence, soft_wrap=True, markup=False)
-    out.print(f"page: {page}", soft_wrap=True, markup=False)
+    show_findings(headline(found), columns(found), rows(found), conclusions(found), page)

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from running_study import recorded
 
 from autoprune import pipeline
 from autoprune.cli import main
@@ -125,18 +125,6 @@ def test_more_agents_and_seeds_go_on_from_there(folder: Path, found: Comparison,
         [again] = [other for other in more.agents if other.agent == agent.agent]
         assert again.reward.values[:2] == agent.reward.values
         assert again.selection is None
-
-
-def recorded(study: Path) -> int:
-    """Trials in the studies of a comparison that may be running; 0 while there is none."""
-    if not study.is_file():
-        return 0
-    try:
-        with sqlite3.connect(f"file:{study}?mode=ro", uri=True) as database:
-            [[count]] = database.execute("select count(*) from trials where state in ('COMPLETE', 'FAIL')")
-            return int(count)
-    except sqlite3.Error:
-        return 0
 
 
 def test_a_killed_comparison_ends_as_an_undisturbed_one(folder: Path, found: Comparison, tmp_path: Path) -> None:

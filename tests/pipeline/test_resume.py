@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from running_study import recorded
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 TESTS = Path(__file__).parents[1]
@@ -28,18 +28,6 @@ SEARCHES = {
 
 def command(spec: Path, out: Path) -> list[str]:
     return [sys.executable, "-m", "autoprune", "search", str(spec), "--out", str(out), "--json"]
-
-
-def recorded(study: Path) -> int:
-    """Trials in the ledger of a search that may be running; 0 while there is none."""
-    if not study.is_file():
-        return 0
-    try:
-        with sqlite3.connect(f"file:{study}?mode=ro", uri=True) as database:
-            [[count]] = database.execute("select count(*) from trials where state in ('COMPLETE', 'FAIL')")
-            return int(count)
-    except sqlite3.Error:
-        return 0
 
 
 @pytest.mark.parametrize("search", SEARCHES)
