@@ -35,8 +35,9 @@ class Belief:
             return cls(np.ones(groups), np.eye(groups) / doubt**2)
         near = (-rewards).argsort(kind="stable").argsort() < max(_LEAST_NEAR, n // 2)
         weights = np.where(near, 1.0, _FAR)
-        centred, losses = damages - np.average(damages, axis=0, weights=weights), -rewards
-        losses = losses - np.average(losses, weights=weights)
+        centred = damages - np.average(damages, axis=0, weights=weights)
+        losses = (rewards.max() - rewards) / np.ptp(rewards)  # whatever a reward's unit
+        losses -= np.average(losses, weights=weights)
         scale = _slope(centred, losses, weights)
         unexplained = losses - scale * centred.sum(axis=1)
         noise = _NOISE * max(losses[near].std(), _FAR * losses.std())

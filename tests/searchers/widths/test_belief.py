@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autoprune.cost import FloatArray
@@ -58,6 +58,8 @@ def test_draws_follow_the_belief_and_are_positive() -> None:
 few = st.sampled_from([0.0, 0.3, 0.3 + 1e-12, 1.0])
 
 
+@example(rows=[(0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 9.003034672905013e-218)])
+@example(rows=[(0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 5e-324)])
 @given(rows=st.lists(st.tuples(few, few, few, st.floats(-1e6, 1e6)), max_size=30))
 def test_any_evidence_leaves_a_belief_to_draw_from(rows: list[tuple[float, ...]]) -> None:
     """Trials that repeat one another, rewards that hardly differ or differ wildly."""
@@ -66,3 +68,11 @@ def test_any_evidence_leaves_a_belief_to_draw_from(rows: list[tuple[float, ...]]
     drawn = belief.draw(np.random.default_rng(0), widened=3.0)
     assert np.isfinite(drawn).all()
     assert (drawn > 0).all()
+
+
+@given(exponent=st.integers(-200, 200))
+def test_the_unit_of_rewards_does_not_matter(exponent: int) -> None:
+    damages, rewards = _trials(20, noise=0.01)
+    belief, scaled = (Belief.of(damages, unit * rewards, doubt=1.0) for unit in (1.0, 10.0**exponent))
+    assert np.allclose(scaled.mean, belief.mean)
+    assert np.allclose(scaled.precision, belief.precision)
