@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from autoprune.errors import BadInput
+
+_MOST_NAMED = 4  # groups in an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,23 @@ class SearchSpace:
         for w, g in zip(policy.widths, self.groups, strict=True):
             if w > g.width or w % g.unit:
                 raise BadInput(f"group {g.name}: width {w} must be a multiple of {g.unit} and at most {g.width}")
+
+    def keeping_whole(self, patterns: Sequence[str]) -> SearchSpace:
+        """The same groups, those that a pattern names offering their dense width only.
+
+        `layer1.*` names every group whose channels are produced in layer1 (shell patterns, as of `fnmatch`).
+        Raises `BadInput` for a pattern that names no group.
+        """
+        for pattern in patterns:
+            if not any(fnmatchcase(group.name, pattern) for group in self.groups):
+                some = ", ".join(group.name for group in self.groups[:_MOST_NAMED])
+                raise BadInput(f"{pattern!r} is no channel group to keep whole; there are {len(self)}: {some}, ...")
+        return self.with_widths(
+            [
+                (group.width,) if any(fnmatchcase(group.name, pattern) for pattern in patterns) else group.widths
+                for group in self.groups
+            ]
+        )
 
     def with_widths(self, widths: Sequence[Sequence[int]]) -> SearchSpace:
         """The same groups offering other widths."""

@@ -57,6 +57,7 @@ def _one_or_several(value: object) -> object:
 
 
 Metrics = Annotated[tuple[Metric, ...], BeforeValidator(_one_or_several)]
+Patterns = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_one_or_several)]
 
 
 def _table_and_budgets(value: object) -> object:
@@ -149,6 +150,7 @@ class SearchSpec(_Section):
     minimise: Metrics = Field((), description="what is to be least: one cost under a floor, one or two of a front")
     pareto: bool = Field(False, description="find the front of score against the costs to minimise")
     levels: int = Field(8, ge=2, le=1000, description="budget levels that a front or a floor is searched at")
+    keep: Patterns = Field((), description="channel groups to leave whole, by name or pattern, as in layer1.*")
     reward: str = Field("accuracy", description="what a trial's reward is: accuracy, R_err, R_FLOPs, R_param, ...")
     finalists: int = Field(5, ge=1, description="best trials refitted and measured before one is chosen")
 

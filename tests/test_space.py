@@ -122,3 +122,16 @@ def test_other_widths_change_nothing_else() -> None:
 def test_other_widths_obey_the_same_rules() -> None:
     with pytest.raises(BadInput, match="last of its widths must be 8"):
         SearchSpace((group("a"),)).with_widths([(2, 4)])
+
+
+def test_groups_that_are_to_be_kept_offer_their_dense_width_only() -> None:
+    space = SearchSpace((group("layer1.a"), group("layer1.b"), group("layer2.a")))
+    assert [len(g.widths) == 1 for g in space.keeping_whole(["layer1.*"]).groups] == [True, True, False]
+    assert [len(g.widths) == 1 for g in space.keeping_whole(["*.a"]).groups] == [True, False, True]
+    assert space.keeping_whole(["layer2.a"]).dense() == space.dense()
+    assert space.keeping_whole([]) == space
+
+
+def test_a_pattern_that_keeps_nothing_is_a_mistake() -> None:
+    with pytest.raises(BadInput, match=r"'layer3.\*' is no channel group to keep whole; there are 2: layer1.a, layer1.b"):
+        SearchSpace((group("layer1.a"), group("layer1.b"))).keeping_whole(["layer1.a", "layer3.*"])

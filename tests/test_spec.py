@@ -47,12 +47,13 @@ def test_a_small_spec_takes_defaults_for_the_rest() -> None:
     share=st.sampled_from([0.25, 0.5, 1.0]),
     epochs=st.integers(0, 300),
     table=st.none() | st.just("table.json"),
+    keep=st.lists(st.sampled_from(["conv1", "layer1.*"]), unique=True),
 )
 def test_its_toml_leads_back_to_it(
-    trials: int, seed: int, budgets: list[Metric], share: float, epochs: int, table: str | None
+    trials: int, seed: int, budgets: list[Metric], share: float, epochs: int, table: str | None, keep: list[str]
 ) -> None:
     data = changed("search.trials", trials)
-    data["search"] |= {"seed": seed, "budgets": [f"{metric}={share}x" for metric in budgets]}
+    data["search"] |= {"seed": seed, "keep": keep, "budgets": [f"{metric}={share}x" for metric in budgets]}
     data |= {"finetune": {"epochs": epochs}, "device": {} if table is None else {"table": table}}
     spec = RunSpec.parse(data)
     assert RunSpec.parse(tomllib.loads(spec.to_toml())) == spec

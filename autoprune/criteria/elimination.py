@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from autoprune.criteria.ranking import Ranking
@@ -40,18 +39,17 @@ def eliminate(consumers: Sequence[Consumer]) -> Ranking:
     Costs of several consumers are added, each as a share of its output's energy tr(W^T H W).
     """
     states = [_State(c) for c in consumers]
-    units = len(consumers[0].rows)
-    left = np.arange(units)
+    left = torch.arange(len(consumers[0].rows))
     order: list[int] = []
     costs: list[float] = []
     while len(left):
         cost = torch.stack([s.costs(left) for s in states]).sum(0)
         n = max(1, int(len(left) * _STEP_SHARE))
         cheapest = torch.argsort(cost, stable=True)[:n]
-        gone = left[cheapest.numpy()]
+        gone = left[cheapest]
         order.extend(gone.tolist())
         costs.extend(cost[cheapest].clamp_min(0).tolist())
-        left = np.delete(left, cheapest.numpy())
+        left = left[~torch.isin(left, gone)]
         if len(left):
             for state in states:
                 state.remove(gone)
@@ -59,34 +57,40 @@ def eliminate(consumers: Sequence[Consumer]) -> Ranking:
 
 
 class _State:
-    """One consumer during elimination: the inverse moments and refitted weights of what is left."""
+    """One consumer during elimination: the inverse moments and refitted weights of what is left.
+
+    What is gone stays where it was, and is zero; once it is half of all, the rest moves together.
+    """
 
     def __init__(self, consumer: Consumer) -> None:
         w = consumer.weight
         self._energy = float((w * (consumer.moments @ w)).sum()) or 1.0
         self._inverse = torch.linalg.inv(consumer.moments)
         self._weight = w.clone()
-        self._features = np.arange(len(w))  # original number of each remaining feature
-        self._rows = consumer.rows.numpy()
+        self._rows = consumer.rows  # where the features of each unit are now
+        self._left = torch.ones(len(w), dtype=torch.bool)
 
-    def _local(self, units: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(np.searchsorted(self._features, self._rows[units]))
-
-    def costs(self, units: NDArray[np.int64]) -> Tensor:
+    def costs(self, units: Tensor) -> Tensor:
         """Relative damage [units] of removing each unit alone."""
-        rows = self._local(units)
+        rows = self._rows[units]
         blocks = self._inverse[rows[:, :, None], rows[:, None, :]]
         weights = self._weight[rows]
         damage: Tensor = (weights * torch.linalg.solve(blocks, weights)).sum((1, 2)) / self._energy
         return damage
 
-    def remove(self, units: NDArray[np.int64]) -> None:
+    def remove(self, units: Tensor) -> None:
         """Eliminate `units`: refit the weights of what is left and downdate the inverse (block Schur complement)."""
-        gone = self._local(units).reshape(-1)
-        gain = torch.linalg.solve(self._inverse[gone][:, gone], self._inverse[gone]).T  # [F, |S|]
-        weight = self._weight - gain @ self._weight[gone]
-        inverse = self._inverse - gain @ self._inverse[gone]
-        stay = np.setdiff1d(np.arange(len(self._features)), gone.numpy())
-        index = torch.from_numpy(stay)
-        self._weight, self._inverse = weight[index], inverse[index][:, index]
-        self._features = self._features[stay]
+        gone = self._rows[units].reshape(-1)
+        pivot = self._inverse[gone]
+        gain = torch.linalg.solve(pivot[:, gone], pivot).T  # [F, |gone|]
+        self._weight.addmm_(gain, self._weight[gone], alpha=-1)
+        self._inverse.addmm_(gain, pivot, alpha=-1)
+        self._left[gone] = False
+        if 2 * int(self._left.sum()) <= len(self._left):
+            self._move_together()
+
+    def _move_together(self) -> None:
+        stay = self._left.nonzero().flatten()
+        self._weight, self._inverse = self._weight[stay], self._inverse[stay][:, stay]
+        self._rows = (self._left.cumsum(0) - 1)[self._rows]
+        self._left = self._left[stay]

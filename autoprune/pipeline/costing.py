@@ -67,7 +67,8 @@ def cost_policies(
         here = _OnDevice.of(network, table, device.batch, matters)
     others = [_other_device(network, other) for other in spec.also]
     devices = [*([here] if here else []), *others]
-    space = _offered_by(devices, stairs_only) if devices else thinned(network.traced.space)
+    offered = _offered_by(devices, stairs_only) if devices else thinned(network.traced.space)
+    space = offered.keeping_whole(search.keep)
     counts = _counts(network, spec, progress)
     elsewhere = tuple(
         DeviceBudgets(device.model(space, counts), other.budgets, device.name)

@@ -153,7 +153,7 @@ def _producer(tape: Tape, key: _Places, order: dict[str, int]) -> tuple[str, int
         if (name, axis) not in tape.contracted
         and axis <= 1
         and len(tape.shapes[name]) >= 2
-        and any(other == name for other, _ in tape.contracted)
+        and name in tape.multiplied
     ]
     if not made:
         return None

@@ -69,6 +69,7 @@ class Tape:
     operations: list[Operation] = field(default_factory=list)
     axes: dict[str, dict[int, LabelArray]] = field(default_factory=dict)  # parameter -> axis -> labels [size]
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    multiplied: set[str] = field(default_factory=set)  # parameters that were summed over, were it only one channel
     contracted: set[tuple[str, int]] = field(default_factory=set)  # (parameter, axis) that were summed over
     used: list[str] = field(default_factory=list)  # parameters and buffers in order of first use
     output_storages: set[int] = field(default_factory=set)
@@ -150,6 +151,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = self.origin(tensor)
         if name is None:
             return
+        self.tape.multiplied.add(name)
         summed = set(labels.ravel().tolist())
         for axis, own in self.tape.axes[name].items():
             if summed & set(own.tolist()):

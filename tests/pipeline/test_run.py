@@ -147,6 +147,12 @@ def test_a_latency_budget_is_kept_when_measured_and_its_table_is_the_devices(tmp
     assert pipeline.search(allowed, tmp_path / "allowed").relative_latency is not None
 
 
+def test_a_group_that_is_to_be_kept_stays_whole(tmp_path: Path) -> None:
+    found = pipeline.search(spec(keep="conv2"), tmp_path / "run")
+    assert found.relative_macs <= 0.5
+    assert PolicyFile.load(found.policy).groups["conv2"].width == 24
+
+
 def test_an_unreachable_budget_says_what_the_smallest_network_costs(tmp_path: Path) -> None:
     with pytest.raises(BudgetUnreachable, match="smallest network costs"):
         pipeline.search(spec(budgets=["macs=0.001x"]), tmp_path / "run")

@@ -366,6 +366,11 @@ ZOO: dict[str, Case] = {
         Chain,
         groups={"conv1": (8, 1, ("conv1", "bn1", "conv2")), "conv2": (12, 1, ("conv2", "fc"))},
     ),
+    "grey images": Case(
+        lambda: nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 6, 3), Head(6)),
+        shape=(2, 1, 8, 8),
+        groups={"0": (8, 1, ("0", "1", "3")), "3": (6, 1, ("3", "4.fc"))},
+    ),
     "residual": Case(
         Residual,
         groups={
