@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autoprune.pipeline.prune import Result, prune
+    from autoprune.pipeline.commands.prune import Result, prune
 
 __version__ = "0.1.0"
 __all__ = ["Result", "__version__", "prune"]
@@ -20,7 +20,7 @@ __all__ = ["Result", "__version__", "prune"]
 def __getattr__(name: str) -> Any:
     """`prune` and `Result` bring torch with them, so they are imported when they are asked for."""
     if name in ("prune", "Result"):
-        from autoprune.pipeline import prune as module
+        from autoprune.pipeline.commands import prune as module
 
         return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

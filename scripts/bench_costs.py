@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from autoprune.cost import CostModel, IntArray, Measurement, Metric
-from autoprune.pipeline.costing import cost_policies
+from autoprune.pipeline.costs.costing import cost_policies
 from autoprune.pipeline.subject import Network
 from autoprune.profiler.timing.averaging import summary
 from autoprune.progress import Silent

@@ -19,8 +19,8 @@ from autoprune.cli.progress import listening
 from autoprune.correlation import rank_correlation
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.evaluation.evaluator import scores
-from autoprune.pipeline.costing import cost_policies
-from autoprune.pipeline.search import Explored, explore
+from autoprune.pipeline.costs.costing import cost_policies
+from autoprune.pipeline.goals.search import Explored, explore
 from autoprune.pipeline.subject import Subject, prepare
 from autoprune.progress import Progress
 from autoprune.space import Policy
@@ -58,9 +58,10 @@ def measured(explored: Explored, subject: Subject, count: int, progress: Progres
     drawn = spread(explored.searched.trials, count)
     with progress.stage("refitting policies"):
         for done, (rank, trial) in enumerate(drawn, 1):
-            judged, module = explored.judge.judge(trial.policy)
+            module = explored.judge.pruner.apply(trial.policy)
+            selection = explored.judge.evaluator.quality(module).score
             test = float(scores(module, subject.splits.test, subject.task).double().mean())
-            lines.append(Line(rank, trial.reward, trial.quality.score, judged.quality.score, test))
+            lines.append(Line(rank, trial.reward, trial.quality.score, selection, test))
             progress.advance(done, len(drawn), f"test score {test:.4f}")
     return lines
 

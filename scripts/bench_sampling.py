@@ -18,7 +18,7 @@ import torch
 
 from autoprune.cost import FloatArray
 from autoprune.device import Device
-from autoprune.pipeline.costing import copies_of
+from autoprune.pipeline.costs.table import copies_of
 from autoprune.pipeline.subject import Network
 from autoprune.profiler.energy.energy_model import EnergyModel
 from autoprune.profiler.listening import silent

@@ -22,7 +22,7 @@ from autoprune.budget import Budget
 from autoprune.copies.networks import networks
 from autoprune.cost import CostModel, Metric
 from autoprune.feasible import FeasibleSet
-from autoprune.pipeline.costing import digest, profiled_space
+from autoprune.pipeline.costs.table import digest, profiled_space
 from autoprune.pipeline.subject import Network
 from autoprune.profiler.table.prediction import TimedPlan
 from autoprune.profiler.table.stairs import pareto_widths

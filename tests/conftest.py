@@ -8,6 +8,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
+
+# The same examples every time, and no deadline: a rare failure is for whoever looks for one (CONTRIBUTING.md) to find.
+settings.load_profile("ci")
+settings.register_profile(
+    "explore",
+    settings.get_profile("default"),
+    max_examples=2000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 torch.set_num_threads(1)  # tests run in as many processes as there are cores
 # A job in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.

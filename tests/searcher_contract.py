@@ -21,6 +21,8 @@ from autoprune.searchers.registry import build_searcher
 from autoprune.space import Policy
 from autoprune.trial import Evaluate, Problem, Trial
 
+UNIFORM = toy_feasible("macs=0.4x").scaled([0.5] * 5)
+
 
 class SearcherContract:
     """Same seed, same trials; no proposal breaks the budget; NaN is survived; resume equals no interruption."""
@@ -122,6 +124,17 @@ class InformedContract(SearcherContract):
         known = known_trials("macs=0.4x")
         cold, warm = (self.found("macs=0.4x", known=k, chain=self.chain) for k in ((), known))
         assert max(trial.reward for trial in warm[:3]) > max(trial.reward for trial in cold[:3]) + 0.01
+
+
+class FromUniformContract(InformedContract):
+    """What a searcher must do that begins at the uniform policy: try that first, and find better ones."""
+
+    def test_starts_with_the_uniform_policy(self) -> None:
+        assert self.found("macs=0.4x")[0].policy == UNIFORM
+
+    def test_beats_the_uniform_policy(self) -> None:
+        best = max(trial.reward for trial in self.found("macs=0.4x", trials=60))
+        assert best > toy_quality(UNIFORM).score + 0.08
 
 
 def known_trials(*budgets: str, trials: int = 20) -> list[Trial]:

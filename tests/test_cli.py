@@ -181,6 +181,7 @@ FLAG_VALUES: dict[str, Any] = {
     "--minimise": ["latency"],
     "--pareto": True,
     "--levels": 5,
+    "--keep": ["stem", "layer1.*"],
     "--also": ["phone.json:latency=0.6x"],
     "--agent": "amc-ddpg",
     "--warm-start": "knapsack",
@@ -296,7 +297,7 @@ def test_tables_import_copies_and_then_merges(table_file: Path, capsys: pytest.C
 
     table({"Gemm": 0.7, "Relu": 0.1}).save(table_file)
     assert main(["tables", "import", str(table_file), "--to", str(place)]) == 0
-    assert {row.op: row.ms for row in read_table(place).rows} == {"Conv": 1.0, "Gemm": 0.5, "Relu": 0.1}
+    assert {row.op: row.ms for row in read_table(place).rows} == {"Conv": 1.0, "Gemm": 0.7, "Relu": 0.1}
 
 
 @pytest.mark.parametrize("given_name", ["mine.json", "mine.json.gz"])

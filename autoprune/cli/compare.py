@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _NOT_HERE = (
     "--agent",
     "--warm-start",
-    "--warm-start",
     "--floor",
     "--minimise",
     "--pareto",
@@ -49,12 +48,12 @@ def compare(
     ] = False,
 ) -> None:
     """Compare agents with equal evaluations over several seeds; the same command again resumes."""
+    from autoprune import pipeline
     from autoprune.deploy.run_folder import RunFolder
-    from autoprune.pipeline.compare import compare as compare_agents
 
     names = [name.strip() for name in agents.split(",") if name.strip()]
     with listening() as progress:
-        found = compare_agents(spec, names, seeds, out, progress, refit=refit)
+        found = pipeline.compare(spec, names, seeds, out, progress, refit=refit)
     if as_json:
         show_json(found.model_dump(mode="json", by_alias=True))
     else:

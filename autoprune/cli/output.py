@@ -14,7 +14,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from autoprune.deploy.report import Report
-    from autoprune.deploy.summary import Cell, GoalRow
+    from autoprune.deploy.summary import Cell, GoalRow, Row
 
 _PIPE_WIDTH = 160
 
@@ -47,21 +47,24 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def show_report(report: Report, page: Path) -> None:
     """Print a run's outcome: the verdict, each budget, before and after, and where the page lies."""
-    from autoprune.deploy.summary import Cell, generalisation_text, goal_rows, networks, rows, table_text, verdict
+    from autoprune.deploy.summary import generalisation_text, goal_rows, networks, rows, table_text, verdict
 
     out = console()
-    table = cell_table(
-        [Cell(name) for name, _ in networks(report)],
-        [(Cell(row.name, (row.kind,)), row.cells) for row in rows(report)],
-    )
     out.print(f"[bold]{escape(verdict(report))}[/]")
     show_goals(goal_rows(report))
-    out.print(table)
+    show_networks([name for name, _ in networks(report)], rows(report))
     if text := generalisation_text(report):
         out.print(f"scores: {text}", soft_wrap=True)
     if report.table is not None:
         out.print(f"table: {escape(report.table.path)}: {table_text(report)}", soft_wrap=True)
     out.print(f"report: {escape(str(page))}", soft_wrap=True)
+
+
+def show_networks(names: Iterable[str], rows: Iterable[Row]) -> None:
+    """Print every quantity of several networks, side by side."""
+    from autoprune.deploy.summary import Cell
+
+    console().print(cell_table(map(Cell, names), [(Cell(row.name, (row.kind,)), row.cells) for row in rows]))
 
 
 def show_findings(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autoprune.cli.flags import Json
+from autoprune.cli.output import show_goals, show_json, show_networks
 from autoprune.cli.progress import listening
-from autoprune.cli.search_screen import show_search
+from autoprune.cli.search_screen import show_choice
+
+if TYPE_CHECKING:
+    from autoprune.pipeline import RetargetResult
 
 
 def retarget(
@@ -34,7 +38,10 @@ def retarget(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Choose another policy from the trials of a search, for other budgets or another device; searches nothing."""
+    """Choose another policy from the trials of a search, for other budgets or another device; searches nothing.
+
+    Its network is exported and measured beside the dense one where the costs are this device's.
+    """
     from autoprune import pipeline
 
     place = out or run.resolve().with_name("-".join([run.resolve().name, *_words(budget, floor, table)]))
@@ -49,7 +56,23 @@ def retarget(
             also=also or (),
             table=table,
         )
-    show_search(result, as_json)
+    if as_json:
+        show_json(result.model_dump(mode="json"))
+    else:
+        _show(result)
+
+
+def _show(result: RetargetResult) -> None:
+    """Print the choice, whether it keeps what was asked, and the costs before and after."""
+    from autoprune.deploy.goals import BudgetCheck
+    from autoprune.deploy.summary import budget_row, cost_rows, floor_and_other_rows
+
+    device = result.predicted_for or ""
+    checks = [BudgetCheck.of(budget, result.pruned, result.dense) for budget in result.budgets]
+    show_choice(result)
+    show_goals([budget_row(check, device) for check in checks])
+    show_goals(floor_and_other_rows(result.floor, result.metric, result.also))
+    show_networks(["Dense", "Pruned"], cost_rows([result.dense, result.pruned], result.also, device))
 
 
 def _words(budgets: list[str] | None, floor: str | None, table: Path | None) -> list[str]:

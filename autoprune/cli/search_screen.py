@@ -9,27 +9,28 @@ from autoprune.cli.output import show_goals, show_json, show_rows, show_values
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from autoprune.pipeline.results import SearchResult
+    from autoprune.pipeline import SearchResult
+
+_IN_WORDS = ("floor", "also", "front", "budgets", "dense", "pruned")  # what has lines or a table of its own
 
 
 def show_search(result: SearchResult, as_json: bool) -> None:
     """Print a search's outcome; in JSON the front is there with all its points."""
-    document = result.model_dump(mode="json")
+    from autoprune.deploy.summary import floor_and_other_rows
+
     if as_json:
-        show_json({**document, "front": _front_document(result.front)})
+        show_json({**result.model_dump(mode="json"), "front": _front_document(result.front)})
         return
-    show_values({key: value for key, value in document.items() if key not in ("floor", "also", "front")})
-    _show_goals(result)
+    show_choice(result)
+    show_goals(floor_and_other_rows(result.floor, result.metric, result.also))
     if result.front is not None:
         show_front(result.front)
 
 
-def _show_goals(result: SearchResult) -> None:
-    from autoprune.deploy.summary import budget_row, floor_row
-
-    floor = [floor_row(result.floor, result.metric)] if result.floor else []
-    elsewhere = [budget_row(other.check(budget), other.device) for other in result.also for budget in other.budgets]
-    show_goals([*floor, *elsewhere])
+def show_choice(result: SearchResult) -> None:
+    """Print the numbers of the chosen policy."""
+    document = result.model_dump(mode="json")
+    show_values({key: value for key, value in document.items() if key not in _IN_WORDS})
 
 
 def show_front(path: Path) -> None:

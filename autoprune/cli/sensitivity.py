@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _NOT_HERE = (
     "--agent",
     "--warm-start",
-    "--warm-start",
     "--trials",
     "--floor",
     "--minimise",
@@ -41,11 +40,11 @@ def sensitivity(
 
     No budget is needed. One on latency or energy makes widths and savings those of this device's table.
     """
+    from autoprune import pipeline
     from autoprune.deploy.run_folder import RunFolder
-    from autoprune.pipeline.sensitivity import sensitivity as analyse
 
     with listening() as progress:
-        found = analyse(spec, widths, out, progress)
+        found = pipeline.sensitivity(spec, widths, out, progress)
     if as_json:
         show_json(found.model_dump(mode="json", by_alias=True))
     else:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autoprune.deploy.run_folder import first_mistake, read_json
 from autoprune.errors import BadInput, CorruptFile
 from autoprune.files import write_atomic
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Interval = tuple[Number, Number]
 
 
 class Part(BaseModel):
@@ -23,12 +30,13 @@ class Part(BaseModel):
 
 
 class Document(Part):
-    """A whole file; a subclass has a field `schema_` (alias `schema`) whose one value is `autoprune.NAME/VERSION`.
+    """A whole file; a subclass narrows `schema_` to the one value `autoprune.NAME/VERSION`.
 
     `COMMAND` makes such files. Their JSON Schema is shipped beside the subclass's module, as `NAME.schema.json`.
     """
 
     COMMAND: ClassVar[str]
+    schema_: str = Field(alias="schema")
 
     @classmethod
     def _schema(cls) -> str:
@@ -72,3 +80,11 @@ class Document(Part):
     def write_schema(cls) -> None:
         """Bring the shipped schema up to date with the fields here."""
         write_atomic(cls.schema_file(), cls.schema_text())
+
+
+class TaskDocument(Document):
+    """A document on one network and one task: all of its scores are that task's metric."""
+
+    model: str
+    task: str
+    metric: str = Field(description="what the scores are; higher is better")

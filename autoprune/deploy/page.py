@@ -11,7 +11,8 @@ from autoprune.cost import Metric
 from autoprune.deploy import pictures
 from autoprune.deploy.front.document import FrontFile
 from autoprune.deploy.front.pictures import front_picture
-from autoprune.deploy.report import BudgetLine, Report
+from autoprune.deploy.goals import BudgetLine
+from autoprune.deploy.report import Report
 from autoprune.deploy.summary import generalisation_text, goal_rows, networks, rows, table_text, verdict
 from autoprune.deploy.table_pictures import fidelity
 from autoprune.deploy.templates import template

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from autoprune.cost import Metric
-from autoprune.deploy.report import BudgetCheck, BudgetLine, FloorLine, OtherDevice, Report, Source, Standing
+from autoprune.deploy.goals import BudgetCheck, BudgetLine, FloorLine, OtherDevice
+from autoprune.deploy.report import Report
+from autoprune.deploy.standing import CostLine, Source, Standing
 from autoprune.tables.words import verdict as table_verdict
 
 NAMES: Final = {
@@ -19,12 +21,13 @@ NAMES: Final = {
     Metric.MEMORY: "activation memory",
     Metric.SIZE: "size on disk",
 }
+_OF_A_DEVICE: Final = (Metric.LATENCY, Metric.ENERGY)
 
 
 def verdict(report: Report) -> str:
     """The outcome in one line, as in `0.50x the latency (measured), accuracy 98.2% (dense 98.7%)`."""
     limited = [b.metric for b in report.budgets] + ([report.floor.minimised] if report.floor else [])
-    device_only = [m for m in limited if m in (Metric.LATENCY, Metric.ENERGY)]
+    device_only = [m for m in limited if m in _OF_A_DEVICE]
     metrics = [*device_only, Metric.LATENCY, *limited, Metric.MACS]
     costs = [f"{r[0]:.2f}× the {NAMES[m]} ({r[1]}), " for m in metrics if (r := report.ratio(m))]
     after, before = (score_text(s.score, report.metric) for s in (report.result, report.dense))
@@ -42,11 +45,15 @@ class GoalRow:
 
 
 def goal_rows(report: Report) -> list[GoalRow]:
-    """All that was asked of the run: budgets on the device at hand, a floor, budgets on other devices."""
+    """All that was asked of the run."""
     here = [budget_row(report.check(budget)) for budget in report.budgets]
-    floor = [floor_row(report.floor, report.metric)] if report.floor else []
-    elsewhere = [budget_row(other.check(budget), other.device) for other in report.also for budget in other.budgets]
-    return [*here, *floor, *elsewhere]
+    return [*here, *floor_and_other_rows(report.floor, report.metric, report.also)]
+
+
+def floor_and_other_rows(floor: FloorLine | None, metric: str, also: Sequence[OtherDevice]) -> list[GoalRow]:
+    """What was asked for beside budgets on the first device: a floor, and budgets on other devices."""
+    elsewhere = [budget_row(other.check(budget), other.device) for other in also for budget in other.budgets]
+    return [*([floor_row(floor, metric)] if floor else []), *elsewhere]
 
 
 def floor_row(floor: FloorLine, metric: str) -> GoalRow:
@@ -66,7 +73,7 @@ def budget_row(check: BudgetCheck, device: str = "") -> GoalRow:
     """Whether a budget is kept, on `device` where that is not the one at hand."""
     budget, value, source = check.budget, check.value, check.source
     share = f"{_number(budget.limit, 3, zeros=False)}× the dense network's"
-    there = f" on {device}" if device else ""
+    there = f" on {device}" if device and budget.metric in _OF_A_DEVICE else ""
     asked = f"{NAMES[budget.metric]}{there} at most {share if budget.relative else _absolute_text(budget)}"
     if value is None or source is None:
         return GoalRow("Budget", asked, "not known: nothing measured or predicted it", None)
@@ -175,16 +182,24 @@ class Row:
 def rows(report: Report) -> list[Row]:
     """Every quantity that is known of any network, before and after."""
     standings = [s for _, s in networks(report)]
+    scores = Row(report.metric, _split_text(report), tuple(_score_cell(s, report.metric) for s in standings))
+    return [scores, *cost_rows(standings, report.also)]
+
+
+def cost_rows(networks: Sequence[CostLine], also: Sequence[OtherDevice] = (), device: str = "") -> list[Row]:
+    """Every cost that is known of any of `networks`, the dense one first.
+
+    `device` names the one that latency and energy are predicted for, where it is not the one at hand.
+    """
     every = [
-        Row(report.metric, _split_text(report), tuple(_score_cell(s, report.metric) for s in standings)),
-        _cost_row("MACs", "counted", Metric.MACS, [s.macs for s in standings]),
-        _cost_row("parameters", "counted", Metric.PARAMS, [s.params for s in standings]),
-        _cost_row("latency", "predicted", Metric.LATENCY, [s.latency_ms.predicted for s in standings]),
-        _measured_row(standings),
-        *_energy_rows(standings),
-        _cost_row("activation memory", "counted", Metric.MEMORY, [s.peak_memory_bytes for s in standings]),
-        _cost_row("size on disk", "measured", Metric.SIZE, [s.size_bytes for s in standings]),
-        *(row for other in report.also for row in _rows_elsewhere(other, len(standings))),
+        _cost_row("MACs", "counted", Metric.MACS, [n.macs for n in networks]),
+        _cost_row("parameters", "counted", Metric.PARAMS, [n.params for n in networks]),
+        _cost_row("latency", _on("predicted", device), Metric.LATENCY, [n.latency_ms.predicted for n in networks]),
+        _measured_row(networks),
+        *_energy_rows(networks, device),
+        _cost_row("activation memory", "counted", Metric.MEMORY, [n.peak_memory_bytes for n in networks]),
+        _cost_row("size on disk", "measured", Metric.SIZE, [n.size_bytes for n in networks]),
+        *(row for other in also for row in _rows_elsewhere(other, len(networks))),
     ]
     return [row for row in every if any(cell.text != _UNKNOWN for cell in row.cells)]
 
@@ -211,11 +226,15 @@ def _cost_row(name: str, kind: str, metric: Metric, values: Sequence[float | Non
     return Row(name, kind, tuple(cells))
 
 
-def _measured_row(standings: Sequence[Standing]) -> Row:
-    row = _cost_row("latency", "measured", Metric.LATENCY, [s.latency_ms.measured for s in standings])
+def _on(kind: str, device: str) -> str:
+    return f"{kind}, {device}" if device else kind
+
+
+def _measured_row(networks: Sequence[CostLine]) -> Row:
+    row = _cost_row("latency", "measured", Metric.LATENCY, [n.latency_ms.measured for n in networks])
     cells = []
-    for cell, standing in zip(row.cells, standings, strict=True):
-        spread = standing.latency_ms.spread
+    for cell, network in zip(row.cells, networks, strict=True):
+        spread = network.latency_ms.spread
         notes = () if spread is None else (f"± {_number(spread, 2)} ms",)
         cells.append(Cell(cell.text, notes + cell.notes))
     return Row(row.name, row.kind, tuple(cells))
@@ -225,15 +244,13 @@ def _rows_elsewhere(other: OtherDevice, count: int) -> list[Row]:
     """What the table of another device predicts; fine-tuning changes none of it."""
     known = [other.dense, *[other.pruned] * (count - 1)]
     return [
-        _cost_row("latency", f"predicted, {other.device}", Metric.LATENCY, [one.latency_ms for one in known]),
-        _cost_row("energy", f"modelled, {other.device}", Metric.ENERGY, [one.energy_mj for one in known]),
+        _cost_row("latency", _on("predicted", other.device), Metric.LATENCY, [one.latency_ms for one in known]),
+        _cost_row("energy", _on("modelled", other.device), Metric.ENERGY, [one.energy_mj for one in known]),
     ]
 
 
-def _energy_rows(standings: Sequence[Standing]) -> list[Row]:
+def _energy_rows(networks: Sequence[CostLine], device: str) -> list[Row]:
     sources: tuple[Source, ...] = ("measured", "modelled")
-    held = [s.energy_mj for s in standings]
-    return [
-        _cost_row("energy", source, Metric.ENERGY, [e.value if e and e.source == source else None for e in held])
-        for source in sources
-    ]
+    held = [n.energy_mj for n in networks]
+    values = {source: [e.value if e and e.source == source else None for e in held] for source in sources}
+    return [_cost_row("energy", _on(source, device), Metric.ENERGY, values[source]) for source in sources]

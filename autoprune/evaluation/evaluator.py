@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autoprune.errors import BadInput
-from autoprune.evaluation.images import ImageSet, Subset
+from autoprune.evaluation.images import ImageSet
 from autoprune.evaluation.inference import folded, outputs
+from autoprune.evaluation.prefixes import KEPT_BYTES, Course, Prefixes
 from autoprune.evaluation.task import Task
 from autoprune.objective import Quality
 from autoprune.space import Policy
@@ -50,9 +51,11 @@ class Evaluator:
         norm_after: Mapping[str, str] = MappingProxyType({}),
         *,
         rival: Policy | None = None,
+        kept_bytes: int = KEPT_BYTES,
     ) -> None:
         self._apply, self._images, self._task, self._norm_after = apply, images, task, norm_after
-        answers, _ = outputs(folded(dense, norm_after), images)
+        self._prefixes = Prefixes(images, kept_bytes)
+        answers, _ = outputs(self._course(dense), images)
         if not bool(torch.isfinite(answers).all()):
             raise BadInput("the network's outputs hold NaN or infinity on the task's images; check weights and scaling")
         if answers.ndim != 2 or answers.shape[1] < task.num_classes:
@@ -62,7 +65,7 @@ class Evaluator:
             )
         self._dense_log = F.log_softmax(answers.double(), dim=1)
         races = rival is not None and len(images) > _FIRST
-        self._rival = self._results(apply(rival), slice(None)) if races and rival is not None else None
+        self._rival = self._results(self._course(apply(rival))) if races and rival is not None else None
 
     def __call__(self, policies: Sequence[Policy]) -> Iterator[Quality]:
         """Qualities of `policies`, each as soon as it is known."""
@@ -73,22 +76,26 @@ class Evaluator:
         model = self._apply(policy)
         if self._rival is None:
             return self.quality(model)
-        first = self._results(model, slice(_FIRST))
+        course = self._course(model)
+        first = self._results(course, slice(_FIRST))
         change = first - self._rival[:_FIRST]
         if _clearly_worse(change):
             return _quality(self._rival.mean(0) + change.mean(0))
-        return _quality(torch.cat([first, self._results(model, slice(_FIRST, None))]).mean(0))
+        return _quality(torch.cat([first, self._results(course, slice(_FIRST, None))]).mean(0))
 
     def quality(self, model: nn.Module) -> Quality:
         """Quality of any network with the dense one's outputs, on all images."""
-        return _quality(self._results(model, slice(None)).mean(0))
+        return _quality(self._results(self._course(model)).mean(0))
 
-    def _results(self, model: nn.Module, part: slice) -> Tensor:
+    def _course(self, model: nn.Module) -> Course:
+        """How a network, made ready for inference, passes over the images."""
+        return self._prefixes.course(folded(model, self._norm_after))
+
+    def _results(self, course: Course, part: slice = slice(None)) -> Tensor:
         """Score, agreement and divergence of each image of a part of the split [n, 3]; NaN where an answer is."""
-        indices = torch.arange(len(self._images))[part]
-        answers, targets = outputs(folded(model, self._norm_after), Subset(self._images, indices))
+        answers, targets = outputs(course, self._images, part=part)
         if not bool(torch.isfinite(answers).all()):
-            return torch.full((len(indices), 3), math.nan, dtype=torch.float64)
+            return torch.full((len(answers), 3), math.nan, dtype=torch.float64)
         dense, log = self._dense_log[part], F.log_softmax(answers.double(), dim=1)
         score = self._task.score(answers, targets).double()
         agreement = (log.argmax(1) == dense.argmax(1)).double()

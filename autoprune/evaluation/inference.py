@@ -14,34 +14,40 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from autoprune.errors import BadInput
 from autoprune.evaluation.images import ImageSet
+from autoprune.evaluation.prefixes import Course, Run
+from autoprune.evaluation.twin import twin
 
 _BATCH = 64
 
 
-def outputs(model: nn.Module, images: ImageSet, batch: int = _BATCH) -> tuple[Tensor, Tensor]:
-    """The network's outputs [N, classes] and the targets [N] of a split, in order, in eval mode.
+def outputs(
+    model: nn.Module | Course, images: ImageSet, batch: int = _BATCH, *, part: slice = slice(None)
+) -> tuple[Tensor, Tensor]:
+    """The network's outputs [N, classes] and the targets [N] of a `part` of a split, in order, in eval mode.
 
     Batches are shared out among as many threads as torch has, each computing
-    alone: narrow layers are too small to be split. Raises `BadInput` where the network
+    alone: narrow layers are too small to be split. With a course of a network over these very images,
+    what is known of their beginnings is not computed again. Raises `BadInput` where the network
     answers with anything but one tensor.
     """
-    model.eval()
+    course = model if isinstance(model, Course) else Course(model)
+    course.network.eval()
     threads = torch.get_num_threads()
-    batches = torch.split(torch.arange(len(images)), batch)
-    idle: SimpleQueue[nn.Module] = SimpleQueue()
+    batches = torch.split(torch.arange(len(images))[part], batch)
+    idle: SimpleQueue[Run] = SimpleQueue()
     for _ in range(min(threads, len(batches))):
-        idle.put(_twin(model))
+        idle.put(course.runner())
 
     def answer(indices: Tensor) -> tuple[Tensor, Tensor]:
-        network = idle.get()
+        run = idle.get()
         try:
             with torch.inference_mode():
                 inputs, truth = images.batch(indices)
                 if inputs.ndim == 4:
                     inputs = inputs.contiguous(memory_format=torch.channels_last)
-                return _tensor(network(inputs)), truth
+                return _tensor(run(inputs, (int(indices[0]), len(indices)))), truth
         finally:
-            idle.put(network)
+            idle.put(run)
 
     if threads == 1:
         answered = [answer(indices) for indices in batches]
@@ -58,7 +64,7 @@ def folded(model: nn.Module, norm_after: Mapping[str, str]) -> nn.Module:
     `norm_after` gives the batch norm that alone reads a layer's output. Answers are those of `model`
     but for rounding; `model` is not changed, and tensors that need not change are shared with it.
     """
-    ready = _twin(model).eval()
+    ready = twin(model).eval()
     modules = dict(ready.named_modules())
     for name, layer in modules.items():
         norm = modules.get(norm_after.get(name, ""))
@@ -79,13 +85,6 @@ def _fused(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
     if isinstance(layer, nn.Conv2d):
         return fuse_conv_bn_eval(layer, norm)
     return fuse_linear_bn_eval(layer, norm) if isinstance(layer, nn.Linear) else None
-
-
-def _twin(module: nn.Module) -> nn.Module:
-    """The same tensors in modules of their own, so that what `forward` sets in one is not seen in the other."""
-    twin = copy.copy(module)
-    twin._modules = {name: child and _twin(child) for name, child in module._modules.items()}
-    return twin
 
 
 @contextmanager

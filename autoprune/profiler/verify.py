@@ -29,6 +29,7 @@ _FEWEST_RUNS, _MOST_RUNS = 3, 20
 _VISIT_MS = 300.0  # slow networks are run less often
 _STREAM = 1  # random policies other than those that a profile with the same seed looked at
 _CLOSE = 0.05
+_FEWEST_ANCHORS = 3  # that tell a constant from a factor
 
 
 def verify(
@@ -45,10 +46,11 @@ def verify(
     All are measured in turns (four rounds), then all again: how far the two results lie apart is
     the noise floor. What changes meanwhile is divided out by the reference network, which is timed
     all along; by how much the machine is slower or faster than when the table was made, by the
-    network's anchors, which are measured among the others: the result is the table's error alone,
-    the change is stated beside it. The policies are none of those that the table's rows come from. Raises
-    `BadInput` where the space is too small for two unseen ones or the table is of another network,
-    `UnknownKernel` where it lacks a row.
+    network's anchors, small and large ones, which are measured among the others (see
+    `at_speed_of`): the result is the table's error alone, the change is stated beside it. The
+    policies are none of those that the table's rows come from. Raises `BadInput` where the space is
+    too small for two unseen ones or the table is of another network, `UnknownKernel` where it lacks
+    a row.
     """
     timed = TimedPlan.of(table, networks.blueprint.digest, networks.blueprint.space)
     policies = unseen_policies(replace(networks.blueprint, space=timed.space), count, seed)
@@ -62,10 +64,27 @@ def verify(
     makers = [partial(networks, policy) for policy in (*(Policy(anchor.widths) for anchor in anchors), *policies)]
     with pinned(device):
         times = _measure(makers, [*map(_runs, (anchor.ms for anchor in anchors)), *runs], device, seed, on_progress)
-    then_ms = np.array([anchor.ms for anchor in anchors])
-    speed = float(np.median(np.median(times[: len(anchors)], axis=1) / then_ms))
-    first, second = np.split(times[len(anchors) :] / speed, 2, axis=1)
+    then_ms, now_ms = np.array([anchor.ms for anchor in anchors]), np.median(times[: len(anchors)], axis=1)
+    first, second = np.split(at_speed_of(then_ms, now_ms, times[len(anchors) :]), 2, axis=1)
+    speed = float(np.median(now_ms / then_ms))
     return judge(policies, predicted, first, second, speed=speed, interpolated=timed.coverage().interpolated)
+
+
+def at_speed_of(then_ms: FloatArray, now_ms: FloatArray, times_ms: FloatArray) -> FloatArray:
+    """What `times_ms` would have been when the anchors took `then_ms` [n] and not `now_ms` [n].
+
+    A machine whose memory others use as well slows large networks and not small ones, one at a lower
+    clock slows all alike: now = factor x then + constant, fitted to the anchors in relative terms. With
+    fewer than three anchors, or where the fit says nonsense, the median ratio alone.
+    """
+    ratio = np.median(now_ms / then_ms)
+    if len(then_ms) < _FEWEST_ANCHORS:
+        return np.asarray(times_ms / ratio)
+    equations = np.stack([np.ones_like(then_ms), 1 / then_ms], axis=1)
+    (factor, constant), *_ = np.linalg.lstsq(equations, now_ms / then_ms, rcond=None)
+    if factor <= 0 or constant >= times_ms.min():
+        return np.asarray(times_ms / ratio)
+    return np.asarray((times_ms - constant) / factor)
 
 
 def _runs(ms: float) -> int:

@@ -41,15 +41,17 @@ def input_rows(module: nn.Module, x: Tensor, pick: Tensor | None = None) -> Tens
 
 def _patches(module: nn.Conv2d, x: Tensor, pick: Tensor) -> Tensor:
     """What `unfold` gives at the output positions `pick`, without the rest: rows [images x |pick|, features]."""
+    # Channels last, so that each of a patch's positions is one piece of memory: a third of the time, and less.
     pad_y, pad_x = (int(p) for p in module.padding)
-    padded = F.pad(x, (pad_x, pad_x, pad_y, pad_y))
-    width = (padded.shape[3] - module.dilation[1] * (module.kernel_size[1] - 1) - 1) // module.stride[1] + 1
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, pad_x, pad_x, pad_y, pad_y))
+    (kernel_y, kernel_x), columns = module.kernel_size, padded.shape[2]
+    width = (columns - module.dilation[1] * (kernel_x - 1) - 1) // module.stride[1] + 1
     top, left = pick // width * module.stride[0], pick % width * module.stride[1]
-    down = torch.arange(module.kernel_size[0]) * module.dilation[0]
-    right = torch.arange(module.kernel_size[1]) * module.dilation[1]
-    rows = (top[:, None, None] + down[:, None]).expand(-1, -1, len(right))
-    columns = (left[:, None, None] + right).expand(-1, len(down), -1)
-    return padded[:, :, rows, columns].permute(0, 2, 1, 3, 4).reshape(len(x) * len(pick), -1)
+    down, right = torch.arange(kernel_y) * module.dilation[0], torch.arange(kernel_x) * module.dilation[1]
+    positions = (top[:, None, None] + down[:, None]) * columns + left[:, None, None] + right  # [picked, y, x]
+    taken = padded.flatten(1, 2).index_select(1, positions.flatten())
+    rows = taken.view(len(x) * len(pick), kernel_y * kernel_x, -1)
+    return rows.transpose(1, 2).flatten(1)
 
 
 def output_rows(module: nn.Module, y: Tensor, pick: Tensor | None = None) -> Tensor:

@@ -19,7 +19,7 @@ from autoprune.pruning.blocks import Block, find_blocks
 from autoprune.pruning.features import is_linear_map, taps, weight_matrix
 from autoprune.pruning.reconstruction import OnBlock, reconstruct
 from autoprune.pruning.refit import System, running_mean, set_offset
-from autoprune.pruning.sequential import SequentialRefit
+from autoprune.pruning.sequential import Effort, SequentialRefit
 from autoprune.pruning.statistics import gather
 from autoprune.space import Policy, SearchSpace
 from autoprune.spec import ReconstructionSpec
@@ -30,6 +30,11 @@ from autoprune.tracing.trace import Traced
 Masks = list[NDArray[np.bool_]]
 
 _CACHE_BYTES = 2**30  # of refitted weights that are kept for the next policy
+
+# A preview takes an eighth of the time. Of 24 random ResNet-20s at half the MACs it puts in order who will be better
+# (Spearman 0.89 with the selection split's divergence after `apply`; of `slice` 0.48, with twice the images 0.87).
+_PREVIEW_IMAGES = 256
+_PREVIEW = Effort(rows=8192, hold=0.03)
 
 
 class Pruner:
@@ -68,6 +73,13 @@ class Pruner:
         """The sliced network, each layer that lost inputs refitted from the dense network's statistics."""
         return self._slice(self.kept(policy))
 
+    def preview(self, policy: Policy) -> nn.Module:
+        """Like `apply`, from few images: good enough to tell policies apart."""
+        kept = self.kept(policy)
+        small = self._slice(kept)
+        self._quick(small, self._kept_outputs(kept))
+        return small
+
     def apply(self, policy: Policy) -> nn.Module:
         """The sliced network, refitted layer by layer on its own inputs toward the dense outputs."""
         return self.apply_kept(self.kept(policy))
@@ -102,6 +114,11 @@ class Pruner:
     @cached_property
     def _sequential(self) -> SequentialRefit:
         return SequentialRefit(self.model, self._linear, self.traced, self._calibration)
+
+    @cached_property
+    def _quick(self) -> SequentialRefit:
+        few = self._calibration[:_PREVIEW_IMAGES]
+        return SequentialRefit(self.model, self._linear, self.traced, few, _PREVIEW)
 
     def _kept_outputs(self, kept: Sequence[IntArray]) -> dict[str, Tensor]:
         """Output channels of the dense layers that are left."""

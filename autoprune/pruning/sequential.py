@@ -20,14 +20,25 @@ from autoprune.pruning.refit import NORMS, running_mean, set_offset
 from autoprune.tracing.trace import Traced
 
 _BATCH = 128
-_ROWS = 65536
-
-# How strongly a refitted layer is held to the weights it had: a share of its inputs' mean variance.
-_HOLD = 3e-3
 
 
 # A norm that passes less than this share of what its median channel passes cannot carry a shortcut's error.
 _LEAST_GAIN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much a sequential refit looks at.
+
+    Every layer is fitted on about `rows` output positions (at least eight a feature), and held to
+    the weights it had as strongly as if these had been seen with `hold` of its inputs' mean variance.
+    """
+
+    rows: int
+    hold: float
+
+
+THOROUGH = Effort(rows=65536, hold=3e-3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,9 +70,12 @@ class SequentialRefit:
     lost by earlier pruning is made up for as well (He et al., ICCV 2017, section 3.3, last branch).
     """
 
-    def __init__(self, dense: nn.Module, layers: Sequence[str], traced: Traced, inputs: Tensor) -> None:
-        self._norm_after, self._shortcuts, self._inputs = traced.norm_after, traced.shortcuts, inputs
-        self._targets = _targets(dense, layers, traced, inputs)
+    def __init__(
+        self, dense: nn.Module, layers: Sequence[str], traced: Traced, inputs: Tensor, effort: Effort = THOROUGH
+    ) -> None:
+        self._norm_after, self._shortcuts = traced.norm_after, traced.shortcuts
+        self._inputs, self._hold = inputs, effort.hold
+        self._targets = _targets(dense, layers, traced, inputs, effort.rows)
 
     def __call__(self, small: nn.Module, kept_outputs: Mapping[str, Tensor], *, outside: Sequence[str] = ()) -> None:
         """Refit `small` in place in one forward pass: every layer is fitted just before it computes.
@@ -80,7 +94,7 @@ class SequentialRefit:
             if not _within(name, outside):
                 norm = modules.get(self._norm_after.get(name, ""))
                 shortcut = partial(arriving.__getitem__, self._shortcuts[name]) if name in self._shortcuts else None
-                fit = _Fit(target.only(kept_outputs.get(name)), norm, shortcut)
+                fit = _Fit(target.only(kept_outputs.get(name)), norm, shortcut, self._hold)
                 handles.append(modules[name].register_forward_pre_hook(fit))
         fitted = {self._norm_after[name] for name in self._targets if name in self._norm_after}
         for name, module in modules.items():
@@ -94,7 +108,9 @@ def _within(name: str, modules: Sequence[str]) -> bool:
     return any(name.startswith(f"{module}.") for module in modules)
 
 
-def _targets(dense: nn.Module, layers: Sequence[str], traced: Traced, inputs: Tensor) -> dict[str, _Target]:
+def _targets(
+    dense: nn.Module, layers: Sequence[str], traced: Traced, inputs: Tensor, rows_wanted: int
+) -> dict[str, _Target]:
     """Targets of each layer that runs once a pass, from one pass over `inputs`, images in order."""
     modules = dict(dense.named_modules())
     chunks = torch.split(inputs, _BATCH)
@@ -110,8 +126,8 @@ def _targets(dense: nn.Module, layers: Sequence[str], traced: Traced, inputs: Te
     def watch(name: str) -> Callable[..., None]:
         def hook(module: nn.Module, _: Any, out: Tensor) -> None:
             if name not in picks:
-                rows_wanted = enough_rows(len(weight_matrix(module)), _ROWS)
-                picks[name] = pick_positions(len(inputs), positions(module, out), rows_wanted, seed=0)
+                enough = enough_rows(len(weight_matrix(module)), rows_wanted)
+                picks[name] = pick_positions(len(inputs), positions(module, out), enough, seed=0)
             rows = output_rows(module, out, picks[name])
             if name in traced.shortcuts:
                 shortcut = output_rows(module, arriving[traced.shortcuts[name]], picks[name])
@@ -158,8 +174,10 @@ def _remember(arriving: dict[str, Tensor], name: str) -> Callable[..., None]:
 class _Fit:
     """Pre-forward hook of one layer: solve for its weights from the inputs that arrive."""
 
-    def __init__(self, target: _Target, norm: nn.Module | None, shortcut: Callable[[], Tensor] | None) -> None:
-        self._target, self._norm, self._shortcut = target, norm, shortcut
+    def __init__(
+        self, target: _Target, norm: nn.Module | None, shortcut: Callable[[], Tensor] | None, hold: float
+    ) -> None:
+        self._target, self._norm, self._shortcut, self._hold = target, norm, shortcut, hold
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         assert isinstance(module, nn.Linear | nn.Conv2d)
@@ -167,7 +185,7 @@ class _Fit:
         mean_x, mean_y = x.mean(0, dtype=torch.float64), y.mean(0, dtype=torch.float64)
         covariance = (x.T @ x).double() / len(x) - torch.outer(mean_x, mean_x)
         cross = (x.T @ y).double() / len(x) - torch.outer(mean_x, mean_y)
-        hold = _HOLD * covariance.diagonal().mean() + 1e-10
+        hold = self._hold * covariance.diagonal().mean() + 1e-10
         system = covariance + hold * torch.eye(len(mean_x), dtype=torch.float64)
         weight = torch.cholesky_solve(cross + hold * weight_matrix(module), torch.linalg.cholesky(system))
         module.weight.copy_(weight.T.reshape(module.weight.shape))

@@ -150,10 +150,7 @@ def _producer(tape: Tape, key: _Places, order: dict[str, int]) -> tuple[str, int
     made = [
         (order[name], name, n)
         for name, axis, n in key
-        if (name, axis) not in tape.contracted
-        and axis <= 1
-        and len(tape.shapes[name]) >= 2
-        and name in tape.multiplied
+        if (name, axis) not in tape.contracted and axis <= 1 and len(tape.shapes[name]) >= 2 and name in tape.multiplied
     ]
     if not made:
         return None

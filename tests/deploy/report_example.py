@@ -9,7 +9,9 @@ from typing import Any
 
 from autoprune.budget import Budget
 from autoprune.cost import CostModel, CountPlan, Extent, Measurement, Volume
-from autoprune.deploy.report import BudgetLine, Generalisation, Report, SearchLine, Standing
+from autoprune.deploy.goals import BudgetLine
+from autoprune.deploy.report import Generalisation, Report, SearchLine
+from autoprune.deploy.standing import CostLine, Standing
 from autoprune.kernel_sum import KernelSum, Term
 from autoprune.objective import Quality
 from autoprune.space import ChannelGroup, FrozenGroup, Policy, SearchSpace
@@ -59,7 +61,8 @@ def report(chosen: Trial, **changes: Any) -> Report:
 
     def standing(score: float, of: Trial) -> Standing:
         assert of.cost.latency_ms is not None
-        return Standing.of(score, of.cost, images=IMAGES, measured=Measurement(of.cost.latency_ms, 0.01, 50))
+        costs = CostLine.of(of.cost, measured=Measurement(of.cost.latency_ms, 0.01, 50))
+        return Standing.scoring(score, costs, images=IMAGES)
 
     found = Report(
         model="cifar10_resnet20",

@@ -10,8 +10,9 @@ import pytest
 from report_example import SPACE, dense_trial, random_trials, report
 
 from autoprune.budget import Budget
+from autoprune.deploy.goals import BudgetLine
 from autoprune.deploy.page import render
-from autoprune.deploy.report import BudgetLine, Report
+from autoprune.deploy.report import Report
 from autoprune.deploy.summary import generalisation_text, verdict
 from autoprune.space import FrozenGroup, SearchSpace
 

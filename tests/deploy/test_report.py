@@ -6,21 +6,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from report_example import IMAGES, dense_trial, random_trials, report
+from report_example import dense_trial, random_trials, report
 
 from autoprune.budget import Budget
-from autoprune.cost import Cost, Measurement, Metric
-from autoprune.deploy.report import (
-    SCHEMA_FILE,
-    BudgetLine,
-    Energy,
-    Latency,
-    Report,
-    Standing,
-    wilson_interval,
-)
+from autoprune.cost import Metric
+from autoprune.deploy.goals import BudgetLine
+from autoprune.deploy.report import SCHEMA_FILE, Report
+from autoprune.deploy.standing import Energy, Latency, Standing
 from autoprune.errors import BadInput, CorruptFile
 
 SCHEMA = json.loads(SCHEMA_FILE.read_text())
@@ -36,29 +28,6 @@ def line(text: str) -> BudgetLine:
 
 def standing(**changes: Any) -> Standing:
     return example().pruned.model_copy(update=changes)
-
-
-@pytest.mark.parametrize(
-    ("successes", "trials", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilson_interval_agrees_with_published_values(successes: int, trials: int, low: float, high: float) -> None:
-    # Newcombe, Statistics in Medicine 17 (1998), table I, method 3
-    assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=5e-5)
-
-
-@given(st.integers(1, 10_000), st.data())
-def test_wilson_interval_holds_the_proportion_and_stays_a_proportion(trials: int, data: st.DataObject) -> None:
-    successes = data.draw(st.integers(0, trials))
-    low, high = wilson_interval(successes, trials)
-    assert 0 <= low <= successes / trials + 1e-12
-    assert successes / trials - 1e-12 <= high <= 1
-
-
-@pytest.mark.parametrize(("successes", "trials"), [(-1, 5), (6, 5), (0, 0)])
-def test_wilson_interval_refuses_what_is_no_proportion(successes: int, trials: int) -> None:
-    with pytest.raises(BadInput, match="successes"):
-        wilson_interval(successes, trials)
 
 
 def test_the_json_has_exactly_the_documented_keys() -> None:
@@ -135,44 +104,6 @@ def test_what_is_no_report_is_refused_by_name(
     with pytest.raises(error, match=says) as caught:
         Report.load(path)
     assert str(path) in str(caught.value)
-
-
-def test_a_standing_takes_its_numbers_from_the_nouns() -> None:
-    cost = Cost(macs=1e6, params=2000.0, peak_memory_bytes=1.0, latency_ms=2.5, energy_mj=7.0)
-    made = Standing.of(0.9, cost, images=IMAGES, measured=Measurement(2.6, 0.1, 30))
-    assert (made.macs, made.params, made.score_ci95) == (1_000_000, 2000, wilson_interval(450, 500))
-    assert made.latency_ms == Latency(predicted=2.5, measured=2.6, spread=0.1)
-    assert made.energy_mj == Energy(value=7.0, source="modelled")
-
-
-def test_a_standing_knows_nothing_that_it_was_not_given() -> None:
-    made = Standing.of(0.9, Cost(macs=1e6, params=2000.0, peak_memory_bytes=1.0))
-    assert (made.latency_ms, made.energy_mj, made.score_ci95) == (Latency(), None, None)
-    assert made.value(Metric.LATENCY) is None
-    assert made.value(Metric.ENERGY) is None
-    assert made.value(Metric.SIZE) is None
-
-
-def test_a_measured_latency_comes_before_a_predicted_one() -> None:
-    both = standing(latency_ms=Latency(predicted=2.0, measured=3.0, spread=0.1))
-    assert both.value(Metric.LATENCY) == (3.0, "measured")
-    assert standing(latency_ms=Latency(predicted=2.0)).value(Metric.LATENCY) == (2.0, "predicted")
-
-
-def test_a_ratio_never_mixes_measured_with_predicted() -> None:
-    both = standing(latency_ms=Latency(predicted=4.0, measured=6.0, spread=0.1))
-    only_predicted = standing(latency_ms=Latency(predicted=2.0))
-    only_measured = standing(latency_ms=Latency(measured=3.0, spread=0.1))
-    found = example(dense=both, finetuned=None)
-    assert found.model_copy(update={"pruned": both}).ratio(Metric.LATENCY) == (1.0, "measured")
-    assert found.model_copy(update={"pruned": only_predicted}).ratio(Metric.LATENCY) == (0.5, "predicted")
-    assert found.model_copy(update={"pruned": only_measured}).ratio(Metric.LATENCY) == (0.5, "measured")
-    assert example(dense=only_measured, pruned=only_predicted, finetuned=None).ratio(Metric.LATENCY) is None
-    modelled, measured = (
-        standing(energy_mj=Energy(value=1.0, source="modelled")),
-        standing(energy_mj=Energy(value=1.0, source="measured")),
-    )
-    assert example(dense=modelled, pruned=measured, finetuned=None).ratio(Metric.ENERGY) is None
 
 
 def test_the_result_is_the_finetuned_network_where_there_is_one() -> None:

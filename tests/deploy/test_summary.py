@@ -5,10 +5,12 @@ from report_example import SPACE, dense_trial, random_trials, report, trial
 
 from autoprune.budget import Budget
 from autoprune.cost import Metric
-from autoprune.deploy.report import BudgetLine, Energy, FloorLine, Latency, OtherDevice, Predicted, Standing
+from autoprune.deploy.goals import BudgetLine, FloorLine, OtherDevice, Predicted
+from autoprune.deploy.standing import CostLine, Energy, Latency, Standing
 from autoprune.deploy.summary import (
     amount_text,
     budget_row,
+    cost_rows,
     floor_row,
     generalisation_text,
     goal_rows,
@@ -65,7 +67,7 @@ def test_a_budget_row_says_asked_found_and_kept(budget: str, asked: str, found: 
 
 
 def test_memory_is_counted_and_size_is_measured() -> None:
-    half = Standing.of(0.9, trial(0, SPACE.policy([0.5] * 3), 0.9).cost, size_bytes=3000)
+    half = Standing.scoring(0.9, CostLine.of(trial(0, SPACE.policy([0.5] * 3), 0.9).cost, size_bytes=3000))
     dense = FOUND.dense.model_copy(update={"size_bytes": 4000})
     found = FOUND.model_copy(update={"dense": dense, "pruned": half, "finetuned": None})
     assert budget_row(found.check(line("memory=0.5x"))).found == "kept: 0.500×, counted"
@@ -132,6 +134,19 @@ def test_rows_hold_one_cell_a_network_and_drop_what_nobody_knows() -> None:
     ]
     assert all(len(row.cells) == len(networks(FOUND)) == 3 for row in table)
     assert [cell.text for cell in table[0].cells] == ["93.0%", "90.0%", "92.0%"]
+
+
+def test_costs_that_another_device_s_table_predicts_name_it() -> None:
+    costs = CostLine.of(CHOSEN.cost, energy=Energy(value=5.0, source="modelled"))
+    assert [(row.name, row.kind) for row in cost_rows([costs, costs], device="A phone")] == [
+        ("MACs", "counted"),
+        ("parameters", "counted"),
+        ("latency", "predicted, A phone"),
+        ("energy", "modelled, A phone"),
+        ("activation memory", "counted"),
+    ]
+    assert budget_row(FOUND.check(line("latency=8ms")), "A phone").asked == "latency on A phone at most 8 ms"
+    assert budget_row(FOUND.check(line("macs=0.5x")), "A phone").asked.startswith("MACs at most")  # the same anywhere
 
 
 def test_a_measured_latency_is_never_shown_without_its_spread() -> None:

@@ -151,26 +151,35 @@ def noisy(policy: Policy) -> nn.Module:
     return Noisy(policy.widths[0])
 
 
-def seen(evaluator: Evaluator, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> tuple[Quality, int]:
+class Counted:
+    """Images that know how many of them were asked for."""
+
+    def __init__(self, whole: ImageSet) -> None:
+        self.whole, self.asked = whole, 0
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        self.asked += len(indices)
+        return self.whole.batch(indices)
+
+
+def seen(evaluator: Evaluator, policy: Policy, images: Counted) -> tuple[Quality, int]:
     """A policy's quality, and how many images it was run on."""
-    counted = []
-
-    def counting(model: nn.Module, images: ImageSet) -> tuple[Tensor, Tensor]:
-        counted.append(len(images))
-        return outputs(model, images)
-
-    monkeypatch.setattr("autoprune.evaluation.evaluator.outputs", counting)
-    return evaluator.quality_of(policy), sum(counted)
+    before = images.asked
+    return evaluator.quality_of(policy), images.asked - before
 
 
 MANY = Subset(TASK.train, torch.arange(1000))
 
 
-def test_who_is_clearly_worse_than_the_rival_is_not_run_on_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    race = Evaluator(fitted(), noisy, MANY, TASK, rival=Policy((4,)))
+def test_who_is_clearly_worse_than_the_rival_is_not_run_on_all_images() -> None:
+    counted = Counted(MANY)
+    race = Evaluator(fitted(), noisy, counted, TASK, rival=Policy((4,)))
     whole = Evaluator(fitted(), noisy, MANY, TASK)
     for width, images in ((1, 1000), (4, 1000), (60, 256)):
-        quality, count = seen(race, Policy((width,)), monkeypatch)
+        quality, count = seen(race, Policy((width,)), counted)
         exact = whole.quality_of(Policy((width,)))
         assert count == images
         if images == 1000:
@@ -192,11 +201,12 @@ def test_a_race_has_the_winner_that_scoring_everybody_has() -> None:
         assert best(race, key) == best(whole, key)
 
 
-def test_a_rival_on_few_images_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = Subset(TASK.train, torch.arange(256))
+def test_a_rival_on_few_images_changes_nothing() -> None:
+    few = Counted(Subset(TASK.train, torch.arange(256)))
     race = Evaluator(fitted(), noisy, few, TASK, rival=Policy((1,)))
-    assert seen(race, Policy((60,)), monkeypatch)[1] == 256
-    assert race.quality_of(Policy((60,))) == Evaluator(fitted(), noisy, few, TASK).quality_of(Policy((60,)))
+    exact = Evaluator(fitted(), noisy, few, TASK).quality_of(Policy((60,)))
+    assert race.quality_of(Policy((60,))) == exact
+    assert seen(race, Policy((60,)), few) == (exact, 256)
 
 
 def test_answers_that_are_not_numbers_lose_every_race() -> None:

@@ -13,7 +13,7 @@ from autoprune.profiler.plan.observing import possible_policies
 from autoprune.profiler.profile import profile
 from autoprune.profiler.table.latency_table import LatencyTable, Verification, document
 from autoprune.profiler.table.prediction import TimedPlan
-from autoprune.profiler.verify import judge, unseen_policies, verify
+from autoprune.profiler.verify import at_speed_of, judge, unseen_policies, verify
 from autoprune.space import ChannelGroup, Policy, SearchSpace
 
 
@@ -107,3 +107,21 @@ def test_ranks_are_spearman_s_and_equal_times_share_theirs() -> None:
 
 def test_ranks_of_equal_times_are_not_correlated() -> None:
     assert judged([1.0, 1.0], first=[1.0, 2.0], second=[1.0, 2.0]).rank_correlation == 0
+
+
+@pytest.mark.parametrize(("factor", "constant"), [(1.0, 0.0), (1.3, 0.0), (0.8, 0.2), (1.2, -0.1)])
+def test_times_are_brought_to_the_speed_that_the_anchors_had(factor: float, constant: float) -> None:
+    then, times = np.array([8.0, 5.0, 2.0, 0.7]), np.array([[6.0, 6.1], [1.0, 1.1]])
+    found = at_speed_of(then, factor * then + constant, factor * times + constant)
+    np.testing.assert_allclose(found, times)
+
+
+def test_two_anchors_tell_a_factor_only() -> None:
+    found = at_speed_of(np.array([4.0, 2.0]), np.array([8.0, 4.0]), np.array([[3.0]]))
+    np.testing.assert_allclose(found, [[1.5]])
+
+
+def test_a_constant_that_no_network_could_have_taken_is_not_believed() -> None:
+    then = np.array([8.0, 4.0, 2.0])
+    found = at_speed_of(then, 0.5 * then + 3.0, np.array([[2.0]]))
+    np.testing.assert_allclose(found, 2.0 / np.median((0.5 * then + 3.0) / then))

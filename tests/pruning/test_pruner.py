@@ -89,6 +89,7 @@ def test_channels_without_a_refittable_consumer_are_ranked_by_their_weights() ->
 def test_the_dense_policy_is_the_dense_network(name: str) -> None:
     one, x = pruner(name), images(64, seed=9)
     assert error(one.slice(one.traced.space.dense()), one.model, x) == 0.0
+    assert error(one.preview(one.traced.space.dense()), one.model, x) < 1e-4
     assert error(one.apply(one.traced.space.dense()), one.model, x) < 1e-4
 
 
@@ -96,7 +97,7 @@ def test_the_dense_policy_is_the_dense_network(name: str) -> None:
 def test_every_width_runs(name: str) -> None:
     one = pruner(name)
     for policy in (one.traced.space.smallest(), halved(one)):
-        for model in (one.slice(policy), one.apply(policy)):
+        for model in (one.slice(policy), one.preview(policy), one.apply(policy)):
             with torch.no_grad():
                 assert bool(torch.isfinite(model(images(4))).all())
 
@@ -169,6 +170,7 @@ def test_the_model_is_never_changed(name: str) -> None:
     before = copy.deepcopy(model)
     one = Pruner(model, trace(model, images(1)), images(64))
     one.slice(halved(one))
+    one.preview(halved(one))
     one.apply(halved(one))
     assert repr(model) == repr(before)
     for (key, now), (_, then) in zip(model.state_dict().items(), before.state_dict().items(), strict=True):
@@ -196,6 +198,7 @@ def test_networks_of_two_policies_share_nothing(name: str) -> None:
     before = copy.deepcopy(first.state_dict())
     one.apply(one.traced.space.smallest())
     one.slice(halved(one))
+    one.preview(halved(one))
     assert all(torch.equal(before[key], tensor) for key, tensor in first.state_dict().items())
 
 
@@ -205,7 +208,8 @@ def test_the_same_calibration_and_seed_give_the_same_networks(name: str) -> None
     traced = trace(model, images(1))
     one, same = (Pruner(model, traced, images(), seed=3) for _ in range(2))
     policy = halved(one)
-    for a, b in ((one.slice(policy), same.slice(policy)), (one.apply(policy), same.apply(policy))):
+    for way in (Pruner.slice, Pruner.preview, Pruner.apply):
+        a, b = way(one, policy), way(same, policy)
         assert all(torch.equal(t, b.state_dict()[key]) for key, t in a.state_dict().items())
 
 

@@ -53,3 +53,21 @@ def test_half_of_every_inner_width_is_repaired(cifar: tuple[nn.Module, Tensor, T
     assert dense > 0.99
     assert refitted > plain + 0.4
     assert sequential > refitted
+
+
+def test_a_preview_foretells_how_far_the_refitted_network_is_off(cifar: tuple[nn.Module, Tensor, Tensor]) -> None:
+    """Where residual streams are cut, a slice does not: its errors add up along them."""
+    model, x, _ = cifar
+    pruner = Pruner(model, trace(model, x[:1]), x[:CALIBRATION])
+    rng = np.random.default_rng(0)
+    groups = len(pruner.traced.space)
+
+    def error(pruned: nn.Module) -> float:
+        with torch.no_grad():
+            return float((pruned(x[CALIBRATION:]) - model(x[CALIBRATION:])).square().mean())
+
+    for least in (0.3, 0.4, 0.5, 0.6):
+        policy = pruner.traced.space.policy(rng.uniform(least, 1, groups).tolist())
+        refitted = error(pruner.apply(policy))
+        assert error(pruner.preview(policy)) == pytest.approx(refitted, rel=0.1)
+        assert error(pruner.slice(policy)) > 1.2 * refitted

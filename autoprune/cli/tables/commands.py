@@ -185,13 +185,14 @@ def import_table(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Add a table, measured here or on another machine, to those that are installed; rows that are there stay."""
+    """Add a table, measured here or on another machine, to those that are installed; other networks' rows stay."""
     from autoprune.data_files import data_folder
+    from autoprune.profiler.table.merging import merge
     from autoprune.tables.reading import read_table
 
     table = read_table(file)
     place = to or _installed_as(data_folder("latency_tables") / table.fingerprint.folder, _bare(file))
-    merged = read_table(place).merge(table) if place.exists() else table
+    merged = merge(read_table(place), table) if place.exists() else table
     merged.save(place)
     if as_json:
         show_json(_summary(place, merged))

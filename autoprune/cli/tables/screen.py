@@ -14,7 +14,7 @@ from autoprune.cli.output import console
 from autoprune.tables.words import NOT_WORTH, count_of, figures, percent, shape_text, verdict
 
 if TYPE_CHECKING:
-    from autoprune.pipeline.results import ProfileResult
+    from autoprune.pipeline import ProfileResult
     from autoprune.profiler.runtime.fingerprint import Fingerprint
     from autoprune.profiler.table.latency_table import LatencyTable, NetworkProfile, Row, Verification
     from autoprune.tables.review import Review

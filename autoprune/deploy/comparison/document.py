@@ -8,15 +8,11 @@ from typing import Annotated, ClassVar, Final, Literal
 import numpy as np
 from pydantic import Field
 
-from autoprune.deploy.document import Document, Part
-from autoprune.deploy.report import Amount, BudgetLine, Count
+from autoprune.deploy.document import Amount, Count, Interval, Number, Part, Positive, Share, TaskDocument
+from autoprune.deploy.goals import BudgetLine, BudgetsElsewhere
 from autoprune.significance import LEVEL, PairedDifference, holm, mean_interval
 
 BASELINE: Final = "random"
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Interval = tuple[Number, Number]
 
 
 class Difference(Part):
@@ -79,17 +75,15 @@ class AgentLine(Part):
     time: TimeLine
 
 
-class Comparison(Document):
+class Comparison(TaskDocument):
     """compare.json, schema autoprune.compare/1."""
 
     COMMAND: ClassVar[str] = "autoprune compare"
     schema_: Literal["autoprune.compare/1"] = Field("autoprune.compare/1", alias="schema")
-    model: str
-    task: str
-    metric: str = Field(description="the task's score; higher is better")
     reward: str = Field(description="what every search maximised, on the validation split")
     budgets: tuple[BudgetLine, ...]
-    trials: Annotated[int, Field(ge=1)] = Field(description="evaluations that every agent was given")
+    also: tuple[BudgetsElsewhere, ...] = Field((), description="budgets on other devices, by their tables")
+    trials: Positive = Field(description="evaluations that every agent was given")
     seeds: Annotated[tuple[Count, ...], Field(min_length=1)]
     agents: Annotated[tuple[AgentLine, ...], Field(min_length=1)] = Field(description="largest mean reward first")
     verdict: tuple[str, ...] = Field(description="what can be concluded, in sentences")

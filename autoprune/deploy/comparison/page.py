@@ -21,7 +21,7 @@ def render(found: Comparison, spec_toml: str = "") -> str:
     return template("compare.html").render(
         found=found,
         headline=headline(found),
-        setting=", ".join([*map(str, found.budgets), counted(len(found.seeds), "seed")]),
+        setting=", ".join([*map(str, (*found.budgets, *found.also)), counted(len(found.seeds), "seed")]),
         columns=columns(found),
         rows=rows(found),
         curves=curves(found),

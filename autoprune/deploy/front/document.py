@@ -7,16 +7,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from autoprune.cost import Metric
-from autoprune.deploy.document import Document, Part
-from autoprune.deploy.report import Amount, BudgetLine
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
+from autoprune.deploy.document import Amount, Interval, Number, Part, Positive, TaskDocument
+from autoprune.deploy.goals import BudgetLine
 
 
 class Point(Part):
     """One network: what it scores, and what it costs."""
 
-    policy: dict[str, Annotated[int, Field(ge=1)]] = Field(description="channels kept, by channel group")
+    policy: dict[str, Positive] = Field(description="channels kept, by channel group")
     reward: Number = Field(description="what the search maximised, on the validation split")
     validation: Number = Field(
         description="score on the validation split, refitted from the dense network's statistics"
@@ -24,7 +22,7 @@ class Point(Part):
     selection: Number | None = Field(
         None, description="score on the selection split, refitted layer by layer; null where it was not"
     )
-    selection_ci95: tuple[Number, Number] | None = Field(
+    selection_ci95: Interval | None = Field(
         None, description="95% Wilson interval where the score is a share of images"
     )
     best: bool | None = Field(
@@ -35,14 +33,11 @@ class Point(Part):
     )
 
 
-class FrontFile(Document):
+class FrontFile(TaskDocument):
     """front.json, schema autoprune.front/1."""
 
     COMMAND: ClassVar[str] = "autoprune search --pareto"
     schema_: Literal["autoprune.front/1"] = Field("autoprune.front/1", alias="schema")
-    model: str
-    task: str
-    metric: str = Field(description="what the scores are; higher is better")
     traded: Annotated[tuple[Metric, ...], Field(min_length=1)] = Field(
         description="the costs that the front is against"
     )

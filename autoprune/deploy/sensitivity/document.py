@@ -8,12 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 import numpy as np
 from pydantic import Field
 
-from autoprune.deploy.document import Document, Part
-from autoprune.deploy.report import Count
-
-Score = Annotated[float, Field(allow_inf_nan=False)]
-Divergence = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Width = Annotated[int, Field(ge=1)]
+from autoprune.deploy.document import Amount, Count, Number, Part, Positive, Share, TaskDocument
 
 # Groups are compared at half of the saving that nine in ten of them can reach.
 _COMMON: Final = 0.5
@@ -23,45 +18,40 @@ _UNABLE: Final = 0.1
 class CutGroup(Part):
     """The network when one group alone keeps `width` channels; a score that is not a number is null."""
 
-    width: Width
-    score: Score | None = Field(description="the task's metric on the validation split")
-    agreement: Score | None = Field(description="share of images classified as the dense network does")
-    kl: Divergence | None = Field(description="KL(dense || cut) of the outputs, nats")
-    macs_saved: Score = Field(description="share of the dense network's MACs")
-    latency_saved: Score | None = Field(description="share of its predicted latency; null where no table was read")
+    width: Positive
+    score: Number | None = Field(description="the task's metric on the validation split")
+    agreement: Number | None = Field(description="share of images classified as the dense network does")
+    kl: Amount | None = Field(description="KL(dense || cut) of the outputs, nats")
+    macs_saved: Number = Field(description="share of the dense network's MACs")
+    latency_saved: Number | None = Field(description="share of its predicted latency; null where no table was read")
 
 
 class EqualCut(Part):
     """A group cut until the network has saved as many MACs as in every other line; between widths, interpolated."""
 
     width: Annotated[float, Field(gt=0)]
-    score: Score
-    kl: Divergence
+    score: Number
+    kl: Amount
 
 
 class GroupLine(Part):
     """One channel group."""
 
     group: str
-    width: Width = Field(description="channels in the dense network")
+    width: Positive = Field(description="channels in the dense network")
     cuts: tuple[CutGroup, ...] = Field(description="by width, ascending; the dense one left out")
     equal: EqualCut | None = Field(description="at equal MACs saved; null where the group cannot save so much")
 
 
-class Sensitivity(Document):
+class Sensitivity(TaskDocument):
     """sensitivity.json, schema autoprune.sensitivity/1."""
 
     COMMAND: ClassVar[str] = "autoprune sensitivity"
     schema_: Literal["autoprune.sensitivity/1"] = Field("autoprune.sensitivity/1", alias="schema")
-    model: str
-    task: str
-    metric: str = Field(description="what `score` is; higher is better")
     images: Count = Field(description="of the validation split")
-    dense_score: Score
+    dense_score: Number
     dense_macs: Count
-    equal_macs_saved: Annotated[float, Field(ge=0, le=1)] = Field(
-        description="share of the dense network's MACs that groups are compared at"
-    )
+    equal_macs_saved: Share = Field(description="share of the dense network's MACs that groups are compared at")
     groups: tuple[GroupLine, ...] = Field(description="in the order in which data reaches them")
 
     @property
@@ -84,7 +74,7 @@ def common_saving(lines: tuple[GroupLine, ...]) -> float:
 def at_saving(line: GroupLine, saving: float, dense_score: float) -> EqualCut | None:
     """The group cut until `saving` of the MACs is saved, interpolated between the widths that were tried.
 
-    Width and score are taken linearly, the divergence by its root: around the dense network it
+    Positive and score are taken linearly, the divergence by its root: around the dense network it
     grows with the square of what is changed. None where the group cannot save so much, or where
     nothing that was tried has a finite score.
     """

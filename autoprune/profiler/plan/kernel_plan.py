@@ -63,6 +63,20 @@ class PlannedSite:
 
         return Kernel(self.op, shapes(self.inputs), shapes(self.outputs))
 
+    def may_execute(self, kernel: Kernel) -> bool:
+        """Whether `kernel` has the operator of this site, and its lengths where no policy changes them."""
+        mine, given = self.inputs + self.outputs, kernel.inputs + kernel.outputs
+        return (
+            kernel.op == self.op
+            and [len(tensor) for tensor in mine] == [len(tensor) for tensor in given]
+            and all(
+                a == b
+                for x, y in zip(mine, given, strict=True)
+                for a, b in zip(x, y, strict=True)
+                if isinstance(a, int)
+            )
+        )
+
     def groups(self) -> tuple[int, ...]:
         """Indices of the groups that this site depends on, ascending."""
         return tuple(sorted({group for extent in self.extents() for group, _ in extent.terms}))

@@ -337,38 +337,6 @@ class LatencyTable:
         network = dataclasses.replace(self.network(digest), verification=verification)
         return dataclasses.replace(self, networks={**self.networks, digest: network})
 
-    def merge(self, newer: LatencyTable) -> LatencyTable:
-        """Both tables' rows and networks: a table grows, and what it held stays.
-
-        Of a kernel that both hold the older row is kept (the networks that were fitted and verified
-        on it rely on it), of a network the newer profile. The newer rows are brought to this table's
-        speed by the reference network's times. Measured energy goes before modelled, older before newer.
-        Raises `ForeignTable` where they are not of one device, `BadInput` where their speeds cannot be compared.
-        """
-        self.fingerprint.require_same(newer.fingerprint)
-        try:
-            return self._grown(newer)
-        except ValueError as error:
-            raise BadInput(
-                f"the tables cannot be merged: at one speed of the reference network {error}; keep them apart"
-            ) from None
-
-    def _grown(self, newer: LatencyTable) -> LatencyTable:
-        speed = newer.reference.median / self.reference.median
-        taken = [dataclasses.replace(row, ms=row.ms / speed, spread_ms=row.spread_ms / speed) for row in newer.rows]
-        rows = {row.kernel: row for row in (*taken, *self.rows)}
-        networks = {digest: _at_speed(network, 1 / speed) for digest, network in newer.networks.items()}
-        replaced = (self.energy.source, newer.energy.source) == ("modelled", "measured")
-        return dataclasses.replace(
-            self,
-            created=max(self.created, newer.created),
-            drift=max(self.drift, newer.drift),
-            disturbed=max(self.disturbed, newer.disturbed),
-            energy=newer.energy.at_speed(1 / speed) if replaced else self.energy,
-            networks={**self.networks, **networks},
-            rows=tuple(rows.values()),
-        )
-
     def to_json(self) -> str:
         """The file's text: rows sorted and one a line, so that tables can be compared by `diff`."""
         content = document(self)
@@ -379,16 +347,6 @@ class LatencyTable:
         """Write the table to `path` in one step (a reader sees the old file or the whole new one), packed for `.gz`."""
         text = self.to_json().encode()
         write_atomic(path, gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
-
-
-def _at_speed(network: NetworkProfile, factor: float) -> NetworkProfile:
-    """The network with its own times as a machine that takes `factor` times as long would have them."""
-    return dataclasses.replace(
-        network,
-        constant_ms=network.constant_ms * factor,
-        dense_ms=network.dense_ms * factor,
-        anchors=tuple(Anchor(anchor.widths, anchor.ms * factor) for anchor in network.anchors),
-    )
 
 
 def document(value: Any) -> Any:

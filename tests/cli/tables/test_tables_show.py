@@ -234,6 +234,7 @@ def test_lines_are_no_longer_than_the_terminal(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", "25")
     out = shown(capsys, "show", table_file, "--layer", "inner")
     bars = [line for line in out.splitlines() if " ± " in line]
     assert len(bars) == 3

@@ -68,12 +68,12 @@ def test_profile_ends_with_what_it_found_and_the_next_command(
     arguments += ["--affinity", str(min(os.sched_getaffinity(0)))]
     assert main(["profile", *arguments, "--out", str(profiled), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["groups"] == 6
+    assert found["groups"] == 7
     assert 2 <= found["offered_widths"] <= found["measured_widths"]
     assert found["rows"] == len(read_table(profiled).rows)
     assert main(["profile", *arguments, "--out", str(profiled)]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "(6 channel groups)" in out
+    assert "(7 channel groups)" in out
     assert f"autoprune tables verify {profiled} --model narrow:narrow_net --input 2,1,8,8" in out
 
 

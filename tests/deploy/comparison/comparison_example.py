@@ -10,7 +10,7 @@ import numpy as np
 from autoprune.budget import Budget
 from autoprune.deploy.comparison.document import AgentLine, Comparison, TimeLine, outcomes
 from autoprune.deploy.comparison.words import verdict
-from autoprune.deploy.report import BudgetLine
+from autoprune.deploy.goals import BudgetLine, BudgetsElsewhere
 
 # What each agent is better than random by, on average: clearly, hardly, worse.
 GAINS = {"random": 0.0, "evolution": 0.02, "tpe": 0.0005, "uniform": -0.03}
@@ -23,6 +23,7 @@ def comparison(
     trials: int = 30,
     reward: str = "accuracy",
     selection: bool = False,
+    also: tuple[BudgetsElsewhere, ...] = (),
 ) -> Comparison:
     """A comparison of `gains` over `seeds` seeds; all of a seed share its good or bad luck."""
     rng = np.random.default_rng(7)
@@ -53,6 +54,7 @@ def comparison(
         metric="accuracy",
         reward=reward,
         budgets=(BudgetLine.of(Budget.parse("macs=0.5x")),),
+        also=also,
         trials=trials,
         seeds=tuple(range(seeds)),
         agents=tuple(agents),

@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 from comparison_example import comparison
 
+from autoprune.budget import Budget
 from autoprune.deploy.comparison.document import Comparison, outcomes
+from autoprune.deploy.goals import BudgetLine, BudgetsElsewhere
 from autoprune.errors import BadInput
 from autoprune.significance import holm, sign_flip_p
 
 SCHEMA = json.loads(Comparison.schema_file().read_text())
+
+
+def line(text: str) -> BudgetLine:
+    return BudgetLine.of(Budget.parse(text))
 
 
 def test_the_shipped_schema_is_that_of_the_fields() -> None:
@@ -42,6 +48,29 @@ def test_the_schema_refuses_missing_and_foreign_keys() -> None:
     ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(broken, SCHEMA)
+
+
+def test_budgets_on_other_devices_stand_beside_the_others() -> None:
+    asked = BudgetsElsewhere(device="A phone", table="phone.json", budgets=(line("latency=8ms"), line("energy=0.5x")))
+    document = comparison(1, also=(asked,)).model_dump(mode="json", by_alias=True)
+    jsonschema.validate(document, SCHEMA)
+    assert document["also"] == [
+        {
+            "device": "A phone",
+            "table": "phone.json",
+            "budgets": [
+                {"metric": "latency", "limit": 8.0, "relative": False},
+                {"metric": "energy", "limit": 0.5, "relative": True},
+            ],
+        }
+    ]
+
+
+def test_a_comparison_of_before_there_were_other_devices_is_read(tmp_path: Path) -> None:
+    document = comparison(1).model_dump(mode="json", by_alias=True)
+    del document["also"]
+    (tmp_path / "compare.json").write_text(json.dumps(document))
+    assert Comparison.load(tmp_path / "compare.json") == comparison(1)
 
 
 def test_another_schema_is_refused_by_name(tmp_path: Path) -> None:

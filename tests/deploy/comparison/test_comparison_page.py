@@ -8,9 +8,11 @@ from xml.etree import ElementTree
 import pytest
 from comparison_example import GAINS, comparison
 
+from autoprune.budget import Budget
 from autoprune.deploy.comparison.document import Comparison
 from autoprune.deploy.comparison.page import render
 from autoprune.deploy.comparison.pictures import curves, differences, selection_differences
+from autoprune.deploy.goals import BudgetLine, BudgetsElsewhere
 
 
 class Page(HTMLParser):
@@ -53,6 +55,12 @@ def test_the_page_says_all_and_needs_no_host_and_no_script(selection: bool) -> N
     for part in (*found.verdict, *GAINS, "9 seeds", "macs=0.5x", 'name = "run"'):
         assert part in page.text
     assert ("refitted" in page.text.split("What each number is")[0]) is selection
+
+
+def test_the_page_names_budgets_on_other_devices() -> None:
+    budget = BudgetLine.of(Budget.parse("latency=0.6x"))
+    asked = BudgetsElsewhere(device="A phone (4 threads)", table="phone.json", budgets=(budget,))
+    assert "macs=0.5x, latency=0.6x on A phone (4 threads), 9 seeds" in Page(render(comparison(9, also=(asked,)))).text
 
 
 def test_every_agent_has_a_panel_with_its_mean() -> None:

@@ -36,6 +36,7 @@ from autoprune.profiler.plan.sampling import random_policies
 from autoprune.profiler.runtime.executed import observe
 from autoprune.profiler.runtime.session import Session
 from autoprune.profiler.table.latency_table import LatencyTable, Row, checksum, document
+from autoprune.profiler.table.merging import merge
 from autoprune.profiler.table.prediction import TimedPlan
 from autoprune.tables.reading import read_table
 
@@ -211,10 +212,10 @@ def test_a_table_with_other_energies_is_refused(change: dict[str, Any], tmp_path
 def test_a_table_that_grows_prefers_what_was_measured() -> None:
     modelled = example_table()
     measured = replace(example_table(reference_ms=2.0), energy=MEASURED)
-    assert modelled.merge(modelled).energy == modelled.energy
-    assert measured.merge(modelled).energy == MEASURED
+    assert merge(modelled, modelled).energy == modelled.energy
+    assert merge(measured, modelled).energy == MEASURED
     # The newer table's machine was half as fast: at the older one's speed, times are half as long.
-    assert modelled.merge(measured).energy == replace(MEASURED, static_watts=10.0)
+    assert merge(modelled, measured).energy == replace(MEASURED, static_watts=10.0)
 
 
 def test_rows_have_an_energy_where_their_work_is_known() -> None:

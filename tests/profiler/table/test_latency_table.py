@@ -6,17 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from table_example import digest, example_network, example_plan, example_space, example_table
 
 from autoprune.cost import Kernel, Measurement
-from autoprune.errors import BadInput, ForeignTable
+from autoprune.errors import BadInput
 from autoprune.profiler.plan.extents import Axis, Region
 from autoprune.profiler.table.latency_table import (
-    Anchor,
     LatencyTable,
     NoiseFloor,
     ProfiledGroup,
@@ -26,7 +24,6 @@ from autoprune.profiler.table.latency_table import (
     checksum,
     document,
 )
-from autoprune.profiler.table.prediction import TimedPlan
 from autoprune.space import ChannelGroup, SearchSpace
 
 TABLE = example_table()
@@ -215,59 +212,6 @@ def test_a_verification_is_kept_with_its_network() -> None:
     assert checked.rows == TABLE.rows
 
 
-def test_a_table_grows_and_keeps_what_it_held() -> None:
-    """Networks were fitted and verified on the rows that are there, so these stay."""
-    tanh = Kernel("Tanh", ((1, 8),), ((1, 8),))
-    newer = example_table(
-        rows={RELU: Measurement(9.0, 0.1, 3), tanh: Measurement(0.5, 0.2, 3)},
-        networks={"0" * 16: example_network("other")},
-        day="2030-01-01",
-    )
-    merged = TABLE.merge(newer)
-    assert merged.kernels[RELU] == TABLE.kernels[RELU]
-    assert merged.kernels[tanh] == Measurement(0.5, 0.2, 3)
-    assert len(merged.rows) == len(TABLE.rows) + 1
-    assert set(merged.networks) == {digest(), "0" * 16}
-    assert merged.created == "2030-01-01"
-    assert newer.merge(TABLE).created == "2030-01-01"
-
-
-def test_of_a_network_that_both_hold_the_newer_profile_counts() -> None:
-    again = dataclasses.replace(example_network(), networks=77)
-    assert TABLE.merge(example_table(networks={digest(): again})).network(digest()).networks == 77
-
-
-@pytest.mark.parametrize("speed", [0.5, 2.0, 3.0])
-def test_rows_measured_at_another_speed_are_brought_to_the_table_s(speed: float) -> None:
-    """All that the newer session measured took `speed` times as long, the reference network too."""
-    slow = {k: Measurement(t.median * speed, t.spread * speed, t.runs) for k, t in TABLE.kernels.items()}
-    network = example_network()
-    times = {name: getattr(network, name) * speed for name in ("constant_ms", "dense_ms")}
-    anchors = tuple(Anchor(anchor.widths, anchor.ms * speed) for anchor in network.anchors)
-    network = dataclasses.replace(network, anchors=anchors, **times)
-    newer = example_table(slow, {"1" * 16: network}, reference_ms=speed * TABLE.reference.median)
-    alone = example_table({RELU: TABLE.kernels[RELU]}, {})
-    merged = alone.merge(newer)
-    assert merged.reference == alone.reference
-    for kernel, time in TABLE.kernels.items():
-        assert merged.kernels[kernel].median == pytest.approx(time.median)
-        assert merged.kernels[kernel].spread == pytest.approx(time.spread)
-    widths = np.array([(24, 16), (8, 8)])
-    predicted = TimedPlan.of(merged, "1" * 16, example_space()).latency()(widths)
-    np.testing.assert_allclose(predicted, TimedPlan.of(TABLE, digest(), example_space()).latency()(widths))
-
-
-def test_tables_of_two_devices_do_not_mix() -> None:
-    with pytest.raises(ForeignTable, match="threads 1 against 4"):
-        TABLE.merge(example_table(threads=4))
-
-
-def test_tables_whose_speeds_cannot_be_compared_do_not_mix() -> None:
-    newer = example_table({Kernel("Tanh", ((1,),), ((1,),)): Measurement(1e6, 0.1, 3)}, reference_ms=1e-8)
-    with pytest.raises(BadInput, match=r"cannot be merged.*keep them apart"):
-        TABLE.merge(newer)
-
-
 # The file.
 
 
@@ -283,7 +227,7 @@ def test_a_person_can_compare_two_tables_line_by_line() -> None:
 
 def test_one_row_more_is_one_line_more_and_another_checksum() -> None:
     tanh = Kernel("Tanh", ((1, 8),), ((1, 8),))
-    more = TABLE.merge(example_table({tanh: Measurement(0.5, 0.2, 3)}, {}))
+    more = dataclasses.replace(TABLE, rows=(*TABLE.rows, Row.of(tanh, Measurement(0.5, 0.2, 3), 3)))
     before, after = TABLE.to_json().splitlines(), more.to_json().splitlines()
     added = [line for line in after if line.rstrip(",") not in {one.rstrip(",") for one in before}]
     assert len(after) == len(before) + 1

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from searcher_contract import InformedContract
-from toy import toy_feasible, toy_problem, toy_quality
+from searcher_contract import UNIFORM, FromUniformContract
+from toy import toy_problem
 
 from autoprune.errors import BadInput
 from autoprune.searchers.shapes.evolution import EvolutionSearcher
@@ -13,19 +13,9 @@ from autoprune.searchers.start import knapsack_policy
 from autoprune.space import Policy
 from autoprune.trial import Trial
 
-UNIFORM = toy_feasible("macs=0.4x").scaled([0.5] * 5)
 
-
-class TestEvolution(InformedContract):
+class TestEvolution(FromUniformContract):
     name = "evolution"
-
-    def test_starts_with_the_uniform_policy(self) -> None:
-        assert self.found("macs=0.4x")[0].policy == UNIFORM
-
-    def test_beats_the_uniform_policy(self) -> None:
-        kept: list[Trial] = []
-        self.search(toy_problem("macs=0.4x", trials=60, kept=kept))
-        assert max(trial.reward for trial in kept) > toy_quality(UNIFORM).score + 0.08
 
     def test_learns(self) -> None:
         """The last generations are better than the first ones, on average."""

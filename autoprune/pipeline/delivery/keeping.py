@@ -1,0 +1,73 @@
+"""Keeping the budget when measured: a chosen policy that turns out to take too much on the device is tightened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoprune.budget import Budget
+from autoprune.cost import Measurement
+from autoprune.device import Device
+from autoprune.errors import BudgetUnreachable
+from autoprune.pipeline.costs.costing import Costing
+from autoprune.pipeline.delivery.export import exported
+from autoprune.pipeline.delivery.measuring import measures
+from autoprune.pipeline.goals.search import Found
+from autoprune.pipeline.subject import Subject
+from autoprune.progress import Progress
+from autoprune.space import Policy
+from autoprune.spec import RunSpec
+
+_ATTEMPTS = 4
+# A tightened policy aims this far below the limit, so that the next measurement need not be lucky.
+_MARGIN = 0.99
+
+
+def keep_when_measured(
+    spec: RunSpec, subject: Subject, costing: Costing, found: Found, device: Device, progress: Progress
+) -> Found:
+    """`found`, or a smaller policy of its search where it is over a budget on latency or energy on `device`.
+
+    Dense and pruned networks are measured in turns; a relative budget is a share of what the dense
+    one is measured to cost. Energy counts as modelled where the machine has no meter. Raises
+    `BudgetUnreachable` where tightening does not get there.
+    """
+    budgets, known = list(spec.search.budgets), measures(device)
+    limits = [b for b in budgets if b.metric in known]
+    if not limits:
+        return found
+    with progress.stage("checking what was measured"):
+        for attempt in range(1, _ATTEMPTS + 1):
+            networks = [subject.network.model, found.pruned]
+            with exported(networks, subject.network.images(spec.device.batch)) as paths:
+                over = {b.metric: _overshoot(b, *known[b.metric](paths)) for b in limits}
+            worst = max(over.values())
+            progress.advance(attempt, _ATTEMPTS, f"{worst:.3f} of the budget")
+            if worst <= 1:
+                return found
+            budgets = [_tightened(b, over[b.metric]) if over.get(b.metric, 0) > 1 else b for b in budgets]
+            found = _smaller(costing, found, budgets)
+    raise BudgetUnreachable(
+        f"no policy kept {' and '.join(map(str, limits))} when it was measured ({_ATTEMPTS} tried, the last at "
+        f"{worst:.3f} of it): the table does not fit the device as it is now. Profile again on a quiet machine "
+        "(give another --out)."
+    )
+
+
+def _overshoot(limit: Budget, dense: Measurement, pruned: Measurement) -> float:
+    """What the pruned network was measured to take, as a share of the limit."""
+    allowed = limit.limit * dense.median if limit.relative else limit.limit
+    return pruned.median / allowed
+
+
+def _tightened(budget: Budget, over: float) -> Budget:
+    return Budget(budget.metric, budget.limit * _MARGIN / over, budget.relative)
+
+
+def _smaller(costing: Costing, found: Found, budgets: Sequence[Budget]) -> Found:
+    """The search's best policies under tighter budgets, and the chosen one scaled down, compared as finalists were."""
+    feasible = costing.feasible(budgets)
+    scaled = feasible.scaled(costing.space.ratios(found.policy))
+    ranked = sorted(found.trials, key=lambda t: t.rank_key, reverse=True)
+    tried: list[Policy] = [t.policy for t in ranked if t.policy in feasible]
+    judge = found.judge
+    return found.choosing(judge.best(list(dict.fromkeys([scaled, *tried]))[: judge.finalists]))

@@ -1,0 +1,1 @@
+"""How good policies turn out to be: scored in a search, judged once their networks are refitted."""
