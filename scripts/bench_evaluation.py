@@ -1,9 +1,10 @@
 """How many policies a second the search scores, beside torch-pruning and beside what the machine could do at most.
 
-Random policies that keep the spec's budgets are scored on its validation split: by this package
-(slice, refit from statistics, forward pass), and by torch-pruning (prune a copy to the same inner
-widths, forward pass; no refit, and batch norms as they were), in turns. The limit is the arithmetic alone:
-the pruned networks' multiply-accumulates over those that this machine does in a large matrix product.
+Random policies that keep the spec's budgets are scored on its validation split, in turns: by this package
+as in a search (slice, refit on a few images, forward pass), without the second refit, and by
+torch-pruning (prune a copy to the same inner widths, forward pass; no refit, and batch norms as they
+were). The limit is the arithmetic alone: the pruned networks' multiply-accumulates over those that this
+machine does in a large matrix product.
 
 Then what it saves to keep what networks that begin alike have in common: policies in the order in which agents ask
 for them (they search on what the calibration statistics foresee, so that this takes no time), and each
@@ -110,32 +111,31 @@ class Bench:
         network = self.subject.network
         self.pruner = Pruner(network.model, network.traced, self.subject.splits.calibration.inputs)
 
-    def evaluator(self, kept_bytes: int) -> Evaluator:
-        """Scores on the validation split."""
+    def evaluator(self, kept_bytes: int, apply: Callable[[Policy], nn.Module] | None = None) -> Evaluator:
+        """Scores on the validation split: as a search does, or of the networks that `apply` makes."""
         network, images, task = self.subject.network, self.subject.splits.validation, self.subject.task
         norms = network.traced.norm_after
-        return Evaluator(network.model, self.pruner.slice, images, task, norms, kept_bytes=kept_bytes)
+        return Evaluator(network.model, apply or self.pruner.preview, images, task, norms, kept_bytes=kept_bytes)
 
     def rates(self, count: int) -> None:
         """Print policies a second, in turns with torch-pruning's, and the limit."""
         traced, validation = self.subject.network.traced, self.subject.splits.validation
         inner = [len(traced.consumers(g)) == 1 for g in range(len(traced.space))]
         policies = drawn(self.feasible, inner, count)
-        ours, first, theirs, limit = [], [], [], []
-        speed, evaluator = macs_per_second(), self.evaluator(0)
+        ours, sliced, theirs, limit = [], [], [], []
+        speed, evaluator, slicing = macs_per_second(), self.evaluator(0), self.evaluator(0, self.pruner.slice)
         evaluator.quality_of(policies[0])
         for policy in policies:
-            score = partial(evaluator.quality_of, policy)
-            first.append(timed(score))
-            ours.append(timed(score))
+            ours.append(timed(partial(evaluator.quality_of, policy)))
+            sliced.append(timed(partial(slicing.quality_of, policy)))
             theirs.append(timed(partial(torch_pruning_way, self.subject, inner, policy)))
             limit.append(self.cost.model.cost(policy).of(Metric.MACS) * len(validation) / speed)
         print(f"{len(validation)} images, {torch.get_num_threads()} threads, {speed / 1e9:.0f} GMAC/s in a product")
         print(f"{'':34s} {'median s':>9s} {'IQR s':>7s} {'policies/s':>11s} {'of the limit':>13s}")
         rows = {
             "arithmetic limit": limit,
-            "autoprune": ours,
-            "autoprune, widths never seen before": first,
+            "autoprune, as in a search": ours,
+            "autoprune, slices from the cache": sliced,
             "torch-pruning": theirs,
         }
         for name, seconds in rows.items():

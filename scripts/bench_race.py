@@ -76,7 +76,7 @@ class Bench:
         """Scores policies in races against `rival`."""
         network, task = self.subject.network, self.subject.task
         norms = network.traced.norm_after
-        return Evaluator(network.model, self.pruner.slice, self.images, task, norms, rival=rival)
+        return Evaluator(network.model, self.pruner.preview, self.images, task, norms, rival=rival)
 
     def rivals(self) -> dict[str, Policy]:
         """Policies that keep the budgets and need no evaluation."""
