@@ -35,6 +35,8 @@ from autoprune.space import Policy
 from autoprune.spec import RunSpec
 from autoprune.trial import Evaluate, Problem, Trial
 
+KNAPSACKS = 5  # that an agent of that name begins with, one for each exponent on the damages
+
 
 @dataclass
 class Counted:
@@ -79,9 +81,10 @@ class Bench:
         return Evaluator(network.model, self.pruner.preview, self.images, task, norms, rival=rival)
 
     def rivals(self) -> dict[str, Policy]:
-        """Policies that keep the budgets and need no evaluation."""
-        problem = self._problem(lambda _: [], 1)
-        return {"uniform": uniform_policy(problem), "knapsack": knapsack_policy(problem)}
+        """Policies that keep the budgets and need no search; the last is the best of a few knapsacks."""
+        problem, few = self._problem(lambda _: [], 1), self.searched("knapsack", KNAPSACKS)
+        best = max(few, key=lambda scored: scored.reward)
+        return {"uniform": uniform_policy(problem), "knapsack": knapsack_policy(problem), "knapsacks": best.policy}
 
     def searched(self, agent: str, trials: int) -> list[Scored]:
         """The different policies that an agent asks for, scored on all images."""
@@ -152,9 +155,10 @@ def main() -> None:
     bench = Bench(spec)
     print(f"{'agent':12s} {'rival':10s} {'policies':>8s} {'cut short':>9s} {'images':>7s} {'seconds':>8s} ", end="")
     print(f"{'winner':>7s} {'before':>7s} {'after':>6s} {'finalists':>13s} {'off':>8s} {'best':>9s} {'rival':>9s}")
+    rivals = bench.rivals()
     for agent in arguments.agents.split(","):
         whole = bench.searched(agent, arguments.trials)
-        for name, rival in bench.rivals().items():
+        for name, rival in rivals.items():
             line = bench.scored(bench.evaluator(None), rival).reward
             evaluator = bench.evaluator(rival)
             raced = [bench.scored(evaluator, scored.policy) for scored in whole]

@@ -145,7 +145,7 @@ class Verification:
     """How well a table predicts networks that it was not made from; errors are fractions.
 
     speed: how many times longer the network's anchors took now than when the table was measured;
-    already divided out of the measured times. rank_correlation: Spearman's, 0 where all times are
+    the change is taken out of the measured times (see `verify`). rank_correlation: Spearman's, 0 where all times are
     equal. within_noise: share of the networks whose error is within 5% or the noise floor's largest,
     whichever is larger. interpolated: share of the predicted kernels that have no row of their own.
     """
