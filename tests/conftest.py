@@ -21,6 +21,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 
+pytest_plugins = ("service_fixtures",)
+
 torch.set_num_threads(1)  # tests run in as many processes as there are cores
 # A job in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -57,6 +57,18 @@ def test_a_spec_is_read_without_torch() -> None:
     assert "torch" not in loaded
 
 
+def test_the_client_needs_neither_torch_nor_the_servers_libraries() -> None:
+    loaded = loaded_by("import autoprune.client")
+    assert "httpx" in loaded
+    assert not loaded & {"torch", "fastapi", "starlette", "sqlalchemy", "dbos", "optuna"}
+
+
+def test_the_server_brings_no_torch() -> None:
+    loaded = loaded_by("import autoprune.service.serving")
+    assert "fastapi" in loaded
+    assert not loaded & {"torch", "optuna", "scipy", "stable_baselines3"}
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         autoprune.nothing  # noqa: B018 - the access is what is tested

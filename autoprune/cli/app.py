@@ -28,6 +28,7 @@ from autoprune.cli.progress import listening
 from autoprune.cli.retarget import retarget
 from autoprune.cli.search_screen import show_search
 from autoprune.cli.sensitivity import sensitivity
+from autoprune.cli.service import asking, running
 from autoprune.cli.tables.commands import app as tables_app
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ app = typer.Typer(
 )
 app.add_typer(tables_app, name="tables")
 app.add_typer(agents.app, name="agents")
+app.add_typer(asking.app, name="jobs")
+app.add_typer(running.token_app, name="token")
 
 
 def _print_version(wanted: bool) -> None:
@@ -150,6 +153,10 @@ def run(spec: RunSpec, out: Path, as_json: bool) -> None:
 app.command("compare")(compare)
 app.command("sensitivity")(sensitivity)
 app.command("retarget")(retarget)
+app.command("serve")(running.serve)
+app.command("worker")(running.worker)
+app.command("submit")(asking.submit)
+app.command("fetch")(asking.fetch)
 
 
 @app.command("report")

@@ -83,6 +83,11 @@ class Ledger:
         chosen = sorted(key for key in self._trials if agent in (None, key[0]) and seed in (None, key[1]))
         return [self._trials[key] for key in chosen]
 
+    def by_agent(self) -> list[tuple[str, Trial]]:
+        """All trials so far, each with its agent's name, in the order in which they were recorded."""
+        self.refresh()
+        return [(key[0], trial) for key, trial in self._trials.items()]
+
     @property
     def best(self) -> Trial | None:
         """The trial with the largest reward, the earlier of equals; None where no reward is finite."""

@@ -1,0 +1,1 @@
+"""The service: jobs over HTTP, carried out by worker processes, durably."""

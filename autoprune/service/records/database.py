@@ -1,0 +1,55 @@
+"""The database: a SQLite file in WAL mode, or PostgreSQL; DBOS keeps its own tables in the same one."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS
+from sqlalchemy.exc import SQLAlchemyError
+
+from autoprune.errors import BadInput
+from autoprune.service.records.schema import metadata
+
+_POOL = 20
+_BUSY_MS = 5000  # a request waits so long for another process's write, then says that the database is busy
+
+
+def open_database(url: str, *, busy_ms: int = _BUSY_MS) -> sa.Engine:
+    """The engine of `url`, its tables made where they are missing; raises `BadInput` where it cannot be opened.
+
+    SQLite: writers wait `busy_ms` for each other, readers for nobody, and what was committed
+    survives a power cut.
+    """
+    try:
+        engine = _engine(url, busy_ms)
+        metadata.create_all(engine)
+        DBOS.migrate(engine.url.render_as_string(hide_password=False))
+    except (SQLAlchemyError, ImportError) as error:
+        shown = sa.make_url(url).render_as_string(hide_password=True)
+        reason = str(error).partition("\n")[0]
+        raise BadInput(f"{shown}: the service's database cannot be opened ({reason})") from error
+    return engine
+
+
+def _engine(url: str, busy_ms: int) -> sa.Engine:
+    if not url.startswith("sqlite"):
+        bare = sa.make_url(url).set(drivername="postgresql+psycopg")
+        return sa.create_engine(bare, pool_size=_POOL, pool_pre_ping=True)
+    engine = sa.create_engine(url, pool_size=_POOL, connect_args={"timeout": busy_ms / 1000})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # A transaction that begins with a write takes the lock at once: it cannot find itself outrun later.
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    return engine
+
+
+def now() -> float:
+    """Seconds since 1970 UTC."""
+    return time.time()

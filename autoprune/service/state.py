@@ -1,0 +1,78 @@
+"""What all routes share: settings, database, the queues, the feed of events."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+
+import sqlalchemy as sa
+from dbos import DBOSClient
+from fastapi import Depends
+from starlette.requests import Request
+
+from autoprune.service.feed import Feed
+from autoprune.service.metrics import Metrics
+from autoprune.service.records.database import open_database
+from autoprune.service.security.identity import Identity, identify
+from autoprune.service.settings import Settings
+from autoprune.service.work.queues import open_client
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Service:
+    """A server's state. `checks` are the uploads that may be looked through at once."""
+
+    settings: Settings
+    engine: sa.Engine
+    client: DBOSClient
+    feed: Feed
+    metrics: Metrics
+    checks: asyncio.Semaphore
+
+    @classmethod
+    def of(cls, settings: Settings) -> Service:
+        """Make the folders, open the database; raises `BadInput` where that cannot be."""
+        for folder in (settings.data, settings.uploads, settings.runs):
+            folder.mkdir(parents=True, exist_ok=True)
+        engine = open_database(settings.database_url)
+        client = open_client(engine, list(settings.devices))
+        return cls(settings, engine, client, Feed(engine), Metrics(), asyncio.Semaphore(1))
+
+
+def service_of(request: Request) -> Service:
+    """The state of the server that a request came to."""
+    found: Service = request.app.state.service
+    return found
+
+
+Shared = Annotated[Service, Depends(service_of)]
+
+
+def _whoever(request: Request, service: Shared) -> Identity:
+    found = identify(request, service.settings, service.engine)
+    request.state.identity = found
+    return found
+
+
+def reader(who: Annotated[Identity, Depends(_whoever)]) -> Identity:
+    """Somebody who may look."""
+    who.require("read")
+    return who
+
+
+def submitter(who: Annotated[Identity, Depends(_whoever)]) -> Identity:
+    """Somebody who may submit, and change what is their own."""
+    who.require("submit")
+    return who
+
+
+def admin(who: Annotated[Identity, Depends(_whoever)]) -> Identity:
+    """Somebody who may do everything."""
+    who.require("admin")
+    return who
+
+
+Reader = Annotated[Identity, Depends(reader)]
+Submitter = Annotated[Identity, Depends(submitter)]
+Admin = Annotated[Identity, Depends(admin)]

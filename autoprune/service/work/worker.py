@@ -1,0 +1,118 @@
+"""A worker: the process that carries out jobs, one a device, and takes over those of workers that are gone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+from dbos import DBOS
+from sqlalchemy.exc import SQLAlchemyError
+
+from autoprune.errors import BadInput
+from autoprune.service.records import workers
+from autoprune.service.records.database import open_database
+from autoprune.service.settings import Settings
+from autoprune.service.work import queues
+from autoprune.service.work.carrying_out import Hands, Outcome
+from autoprune.service.work.ids import new_worker_id
+
+_LOST = 75  # exit status of a worker that was silent for too long (EX_TEMPFAIL)
+_SECONDS_BETWEEN_BEATS = 0.5
+_BUSY_MS = 30_000  # a worker waits for the database rather than lose work
+
+log = logging.getLogger("autoprune.worker")
+
+
+def work(settings: Settings, devices: Sequence[str] = (), worker: str | None = None, child: bool = False) -> None:
+    """Carry out jobs until the process is told to end; a `child` ends with its parent.
+
+    Raises `BadInput` for a device that the settings do not name.
+    """
+    served = list(devices) or list(settings.devices)
+    if unknown := set(served) - settings.devices.keys():
+        raise BadInput(f"no device {sorted(unknown)[0]!r} in the settings; there are {', '.join(settings.devices)}")
+    os.nice(settings.niceness)
+    sys.path.append(str(Path.cwd()))  # where the settings' module:function are found
+    settings = _within_its_folder(settings)
+    engine = open_database(settings.database_url, busy_ms=_BUSY_MS)
+    hands = Hands(engine, settings, worker or new_worker_id())
+    _launch(hands, served)
+    parent = os.getppid() if child else None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _end(hands, 0))
+    log.warning("worker %s serves %s", hands.worker, ", ".join(served))
+    _stay(hands, parent)
+
+
+def _within_its_folder(settings: Settings) -> Settings:
+    """The settings seen from the data folder, where the process goes: no file of a run tells where that lies."""
+    database = settings.database_url
+    settings.data.mkdir(parents=True, exist_ok=True)
+    models = {
+        key: model.model_copy(update={"weights": model.weights.absolute()}) if model.weights else model
+        for key, model in settings.models.items()
+    }
+    tasks = {
+        key: task.model_copy(update={"data": task.data.absolute()}) if task.data else task
+        for key, task in settings.tasks.items()
+    }
+    os.chdir(settings.data)
+    return settings.model_copy(update={"models": models, "tasks": tasks, "data": Path(), "database": database})
+
+
+def _launch(hands: Hands, devices: Sequence[str]) -> None:
+    """Start to take jobs from the queues of `devices`."""
+    logging.getLogger("dbos").setLevel(logging.WARNING)
+    DBOS(config=queues.configuration(hands.engine, hands.worker))
+
+    @DBOS.workflow(name=queues.WORKFLOW)
+    def job(job_id: str, kind: str) -> Outcome:
+        outcome: Outcome = "done"
+        for stage in queues.STAGES_OF[kind]:
+            outcome = DBOS.run_step({"name": stage}, hands.do, job_id, stage)
+            if outcome != "done":
+                break
+        DBOS.run_step({"name": "finish"}, hands.finish, job_id, outcome)
+        return outcome
+
+    DBOS.listen_queues([queues.queue_of(device) for device in devices])
+    workers.enter(hands.engine, hands.worker, devices)
+    DBOS.launch()
+    for device in devices:
+        DBOS.register_queue(queues.queue_of(device), global_concurrency=1, polling_interval_sec=0.3)
+
+
+def _stay(hands: Hands, parent: int | None) -> None:
+    """Say again and again that this worker is alive, heed cancellations, and look after jobs of the dead."""
+    lease = hands.settings.lease_seconds
+    heard = time.monotonic()
+    while True:
+        time.sleep(_SECONDS_BETWEEN_BEATS)
+        if parent is not None and os.getppid() != parent:
+            _end(hands, 0)
+        try:
+            # After a longer silence others may have this worker's jobs, and two must not write to one folder.
+            if time.monotonic() - heard > lease or not workers.beat(hands.engine, hands.worker):
+                log.error("worker %s was silent for more than %g s and gives up its jobs", hands.worker, lease)
+                _end(hands, _LOST)
+            heard = time.monotonic()
+            hands.heed()
+            workers.give_up(hands.engine, lease)
+            queues.take_over(list(workers.alive(hands.engine, lease)))
+        except SQLAlchemyError as error:
+            log.warning("the database did not answer (%s)", str(error).partition("\n")[0])
+
+
+def _end(hands: Hands, status: int) -> None:
+    """End the process at once: what it was at is taken up again from what it has left."""
+    try:
+        workers.leave(hands.engine, hands.worker)
+    except (SQLAlchemyError, sa.exc.InvalidRequestError):
+        log.warning("worker %s could not say that it leaves", hands.worker)
+    os._exit(status)

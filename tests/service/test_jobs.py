@@ -1,0 +1,139 @@
+"""Jobs from submission to their files, through a server and a worker that run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+from running_service import Running, spec, wait_until
+
+from autoprune import pipeline
+from autoprune.client import Client, JobDocument, ServiceProblem
+from autoprune.deploy.report import Report
+from autoprune.deploy.run_folder import PolicyFile
+
+
+def test_a_job_ends_as_the_same_run_on_the_command_line(client: Client, finished: JobDocument, tmp_path: Path) -> None:
+    client.fetch(finished.id, tmp_path / "job")
+    plain = spec(model={"name": "tiny:tiny_net"})
+    pipeline.run(plain, tmp_path / "run")
+    for name in ("policy.json", "model.safetensors"):
+        mine, its = (tmp_path / place / name for place in ("run", "job"))
+        if name == "policy.json":
+            assert PolicyFile.load(mine).groups == PolicyFile.load(its).groups
+        assert mine.read_bytes() == its.read_bytes()
+    assert Report.load(tmp_path / "job" / "report.json").search.trials == 12
+
+
+def test_a_job_has_the_files_of_a_run_and_no_others(client: Client, finished: JobDocument) -> None:
+    names = {artefact.name for artefact in client.artefacts(finished.id)}
+    assert names == {"policy.json", "model.onnx", "model.safetensors", "report.json", "report.html"}
+
+
+@pytest.mark.parametrize("name", ["spec.toml", "study.db", "..%2Fservice.db", "%2e%2e/%2e%2e/service.db", "nothing"])
+def test_nothing_else_of_the_server_is_handed_out(service: Running, finished: JobDocument, name: str) -> None:
+    answer = httpx.get(f"{service.url}/v1/jobs/{finished.id}/artefacts/{name}")
+    assert answer.status_code in (404, 422)
+
+
+def test_a_report_page_may_load_nothing(service: Running, finished: JobDocument) -> None:
+    answer = httpx.get(f"{service.url}/v1/jobs/{finished.id}/artefacts/report.html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert str(service.data) not in answer.text  # where the data lie is nobody's business
+
+
+def test_trials_are_told_as_they_stand_in_the_ledger(client: Client, finished: JobDocument) -> None:
+    trials = client.trials(finished.id)
+    assert [trial.number for trial in trials] == list(range(12))
+    assert client.trials(finished.id, after=10) == trials[10:]
+    assert all(trial.costs["macs"] > 0 and trial.reward is not None for trial in trials)
+
+
+def test_events_count_from_one_and_go_on_after_any(client: Client, finished: JobDocument) -> None:
+    events = list(client.events(finished.id))
+    assert [event.number for event in events] == list(range(1, len(events) + 1))
+    assert [e.data["stage"] for e in events if e.kind == "stage"] == [
+        "profile", "search", "apply", "fine-tune", "export", "measure",
+    ]  # fmt: skip
+    assert [e.data["state"] for e in events if e.kind == "state"] == ["queued", "done"]
+    assert list(client.events(finished.id, after=5)) == events[5:]
+
+
+def test_a_stream_is_an_event_stream_that_takes_the_last_id(service: Running, finished: JobDocument) -> None:
+    answer = httpx.get(f"{service.url}/v1/jobs/{finished.id}/events", headers={"Last-Event-ID": "2"})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text.startswith("id: 3\nevent: ")
+
+
+def test_the_same_key_makes_no_second_job(client: Client) -> None:
+    first, again = (client.submit(spec(name="keyed"), key="mine") for _ in range(2))
+    assert first.id == again.id
+    with pytest.raises(ServiceProblem, match="belongs to another job") as refused:
+        client.submit(spec(name="another"), key="mine")
+    assert refused.value.status == 409
+    assert [job.id for job in client.jobs(name="keyed")] == [first.id]
+    client.cancel(first.id)
+
+
+def test_jobs_are_listed_newest_first_in_pages_and_by_state(service: Running, client: Client) -> None:
+    made = [client.submit(spec(name=f"listed{number}")).id for number in range(3)]
+    for job in made:
+        client.cancel(job)
+    listed = list(client.jobs(name="listed", states=["cancelled"]))
+    assert [job.id for job in listed] == made[::-1]
+    first = httpx.get(f"{service.url}/v1/jobs", params={"name": "listed", "limit": 2}).json()
+    second = httpx.get(f"{service.url}/v1/jobs", params={"name": "listed", "limit": 2, "before": first["next"]}).json()
+    assert [job["id"] for page in (first, second) for job in page["jobs"]] == made[::-1]
+    assert second["next"] is None
+    assert list(client.jobs(name="listed", states=["done"])) == []
+
+
+def test_a_running_job_is_cancelled_and_then_deleted(service: Running, client: Client) -> None:
+    job = client.submit(spec(name="long", search={"trials": 5000})).id
+    wait_until(lambda: client.job(job).doing == "searching")
+    assert client.cancel(job).state == "cancelled"
+    assert [event.data for event in client.events(job)][-1] == {"state": "cancelled"}
+
+    wait_until(lambda: httpx.delete(f"{service.url}/v1/jobs/{job}").status_code == 204)
+    assert not (service.data / "runs" / job).exists()
+    with pytest.raises(ServiceProblem) as gone:
+        client.job(job)
+    assert gone.value.status == 404
+
+
+def test_a_job_that_cannot_keep_its_budget_fails_and_says_why(client: Client) -> None:
+    job = client.wait(client.submit(spec(name="failing", search={"budgets": ["macs=0.001x"]})).id)
+    assert job.state == "failed"
+    assert job.error is not None
+    assert "smallest network costs" in job.error
+    with pytest.raises(ServiceProblem, match="cancel it first"):
+        client.delete(client.submit(spec(name="listed")).id)
+
+
+def test_a_verification_is_a_job_that_leaves_what_it_found(service: Running, client: Client) -> None:
+    table = client.tables()[0]
+    asked = {"table": table.name, "model": "nothing"}
+    assert httpx.post(f"{service.url}/v1/tables/verify", json=asked).status_code == 422
+    shown = httpx.get(f"{service.url}/v1/tables/{table.name}", params={"network": table.networks[0].digest}).json()
+    assert shown["network"]["stairs"]
+
+
+def test_devices_choices_and_health_are_told(service: Running, client: Client) -> None:
+    [device] = client.devices()
+    assert (device.name, device.provider, device.workers) == ("local", "cpu", 1)
+    choices = httpx.get(f"{service.url}/v1/choices").json()
+    assert choices["models"] == ["tiny"]
+    assert client.health().ready
+    figures = httpx.get(f"{service.url}/metrics").text
+    assert 'autoprune_requests_total{method="GET",route="/v1/jobs/{job}",status="200"}' in figures
+
+
+def test_the_documentation_loads_nothing_from_elsewhere(service: Running) -> None:
+    page = httpx.get(f"{service.url}/docs")
+    assert page.status_code == 200
+    assert "http" not in page.text.replace("httpx", "").replace("HTTP", "")
+    assert "the HTTP interface" in page.text
+    for name in ("swagger-ui.css", "swagger-ui-bundle.js"):
+        assert httpx.get(f"{service.url}/docs/files/{name}").status_code == 200
+    assert httpx.get(f"{service.url}/openapi.json").json()["paths"]["/v1/jobs"]["post"]
