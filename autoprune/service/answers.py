@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 
 from fastapi import FastAPI, Request
@@ -14,6 +13,7 @@ from starlette.responses import JSONResponse
 
 from autoprune.client.documents import Problem
 from autoprune.errors import AutopruneError
+from autoprune.service.records.database import is_full
 from autoprune.service.refusal import Refusal
 
 _CODES = {404: "not_found", 405: "method", 400: "bad_input"}
@@ -40,7 +40,7 @@ def explain(error: Exception) -> Refusal:
         return _invalid(error)
     if isinstance(error, HTTPException):
         return Refusal(error.status_code, _CODES.get(error.status_code, "refused"), str(error.detail))
-    if _is_full(error):
+    if is_full(error):
         return Refusal(507, "disk_full", "no space is left on the server's disk; nothing was changed")
     if isinstance(error, DBAPIError | PoolTimeout):
         log.error("the database did not answer: %s", str(error).partition("\n")[0])
@@ -56,12 +56,6 @@ def _invalid(error: RequestValidationError) -> Refusal:
     more = f" (and {len(others)} more)" if others else ""
     what = str(first["msg"]).removeprefix("Value error, ")
     return Refusal(422, "bad_input", f"{where or 'the request'}: {what}{more}")
-
-
-def _is_full(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, DBAPIError) and "disk is full" in str(error)
 
 
 def answer_problems(app: FastAPI) -> None:

@@ -6,10 +6,13 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import sqlalchemy as sa
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
 from autoprune.errors import BadInput
 from autoprune.service.app import make_app
@@ -19,8 +22,11 @@ from autoprune.service.security.identity import asks_for_tokens
 from autoprune.service.settings import Settings
 from autoprune.service.work.ids import new_worker_id
 
-_SECONDS_BEFORE_ANOTHER = 1.0
+_SECONDS_BEFORE_ANOTHER = 0.5  # doubled for each worker that ends soon after it was started
+_MOST_SECONDS_BEFORE_ANOTHER = 30.0
+_SOON = 20.0
 _SECONDS_TO_LEAVE = 5.0
+_SECONDS_TO_LEAVE_STREAMS = 2
 
 log = logging.getLogger("autoprune.service")
 
@@ -37,12 +43,19 @@ def serve(settings: Settings, worker_command: Sequence[str]) -> None:
             f"{settings.host} can be reached from other machines, and there is no token yet: nobody could be told "
             f"apart.\nMake one first: autoprune token create --scope admin --data {settings.data}"
         )
-    crew = [Crewman(settings, worker_command) for _ in range(settings.workers)]
+    crew = [Crewman(engine, worker_command) for _ in range(settings.workers)]
     app = make_app(settings)
     try:
         for man in crew:
             man.start()
-        uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
+        uvicorn.run(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=_SECONDS_TO_LEAVE_STREAMS,
+        )
     finally:
         for man in crew:
             man.dismiss()
@@ -51,20 +64,23 @@ def serve(settings: Settings, worker_command: Sequence[str]) -> None:
 class Crewman(threading.Thread):
     """Keeps one worker process running for as long as the server does."""
 
-    def __init__(self, settings: Settings, command: Sequence[str]) -> None:
+    def __init__(self, engine: sa.Engine, command: Sequence[str]) -> None:
         super().__init__(daemon=True)
-        self._settings, self._command = settings, command
+        self._engine, self._command = engine, command
         self._over = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self) -> None:
         """Start the worker, again whenever it has ended."""
+        pause = _SECONDS_BEFORE_ANOTHER
         while not self._over.is_set():
-            worker = new_worker_id()
+            worker, started = new_worker_id(), time.monotonic()
             self._process = subprocess.Popen([*self._command, "--id", worker])
             status = self._process.wait()
             self._forget(worker)
-            if not self._over.wait(_SECONDS_BEFORE_ANOTHER):
+            lived = time.monotonic() - started
+            pause = min(2 * pause, _MOST_SECONDS_BEFORE_ANOTHER) if lived < _SOON else _SECONDS_BEFORE_ANOTHER
+            if not self._over.wait(pause):
                 log.warning("a worker ended with status %d; another is started", status)
 
     def dismiss(self) -> None:
@@ -77,11 +93,10 @@ class Crewman(threading.Thread):
 
     def _forget(self, worker: str) -> None:
         """Its jobs need not wait for the lease to run out."""
-        engine = open_database(self._settings.database_url)
         try:
-            workers.leave(engine, worker)
-        finally:
-            engine.dispose()
+            workers.leave(self._engine, worker)
+        except SQLAlchemyError as error:
+            log.warning("worker %s is gone, which could not be written (%s)", worker, type(error).__name__)
 
 
 def worker_command(settings: Settings, config: Path | None) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from autoprune.errors import BadInput
 from autoprune.service.records.schema import metadata
@@ -48,6 +49,13 @@ def _engine(url: str, busy_ms: int) -> sa.Engine:
         connection.execute("PRAGMA foreign_keys=ON")
 
     return engine
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error, of a file or of the database, means that no space is left on the disk."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, DBAPIError) and "disk is full" in str(error)
 
 
 def now() -> float:

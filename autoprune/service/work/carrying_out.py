@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import shutil
@@ -22,6 +21,7 @@ from autoprune.pipeline.stages.sequence import STAGES
 from autoprune.profiler.table.latency_table import document
 from autoprune.service.admission import admit, admit_verification
 from autoprune.service.records import jobs, uploads
+from autoprune.service.records.database import is_full
 from autoprune.service.settings import Settings
 from autoprune.service.work.listener import Stopped, Telling
 from autoprune.spec import RunSpec
@@ -105,7 +105,7 @@ def _reason(error: Exception) -> str:
     """Why a job failed, in a line or two; what is ours to mend is called so."""
     if isinstance(error, AutopruneError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         return "no space is left on the server's disk; free some and submit the job again"
     if isinstance(error, MemoryError):
         return "the server's memory did not suffice; ask for fewer images or a smaller batch"

@@ -71,8 +71,8 @@ def configuration(engine: sa.Engine, worker: str) -> DBOSConfig:
     }
 
 
-def take_over(alive: Sequence[str]) -> None:
-    """Give the jobs of workers that are not `alive` back to their queues.
+def take_over(alive: Sequence[str]) -> dict[str, str]:
+    """Give the jobs of workers that are not `alive` back to their queues; the others' workers, by job.
 
     DBOS does so by itself for an executor that comes back under its old name; for one that never does,
     it leaves it to the application to say who is gone. Whether a job has been taken over by somebody
@@ -82,3 +82,4 @@ def take_over(alive: Sequence[str]) -> None:
     gone = {w.executor_id for w in running if w.executor_id} - set(alive)
     if gone:
         DBOS._recover_pending_workflows(sorted(gone))
+    return {w.workflow_id: w.executor_id for w in running if w.executor_id and w.executor_id not in gone}

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import sqlalchemy as sa
 from dbos import DBOS
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -73,13 +72,13 @@ def _launch(hands: Hands, devices: Sequence[str]) -> None:
 
     @DBOS.workflow(name=queues.WORKFLOW)
     def job(job_id: str, kind: str) -> Outcome:
-        outcome: Outcome = "done"
-        for stage in queues.STAGES_OF[kind]:
-            outcome = DBOS.run_step({"name": stage}, hands.do, job_id, stage)
-            if outcome != "done":
-                break
-        DBOS.run_step({"name": "finish"}, hands.finish, job_id, outcome)
-        return outcome
+        try:
+            return _carried_out(hands, job_id, kind)
+        except Exception:
+            # What fails in a job is written down and not raised: this is the database. The workflow must not end
+            # in an error, it is to go on once the database is well.
+            log.exception("job %s: the database failed; the worker ends, and the job goes on when there is one", job_id)
+            os._exit(_LOST)
 
     DBOS.listen_queues([queues.queue_of(device) for device in devices])
     workers.enter(hands.engine, hands.worker, devices)
@@ -88,10 +87,21 @@ def _launch(hands: Hands, devices: Sequence[str]) -> None:
         DBOS.register_queue(queues.queue_of(device), global_concurrency=1, polling_interval_sec=0.3)
 
 
+def _carried_out(hands: Hands, job_id: str, kind: str) -> Outcome:
+    """The stages of a job, one durable step each, up to the first that is not done."""
+    outcome: Outcome = "done"
+    for stage in queues.STAGES_OF[kind]:
+        outcome = DBOS.run_step({"name": stage}, hands.do, job_id, stage)
+        if outcome != "done":
+            break
+    DBOS.run_step({"name": "finish"}, hands.finish, job_id, outcome)
+    return outcome
+
+
 def _stay(hands: Hands, parent: int | None) -> None:
     """Say again and again that this worker is alive, heed cancellations, and look after jobs of the dead."""
     lease = hands.settings.lease_seconds
-    heard = time.monotonic()
+    heard = idle = time.monotonic()
     while True:
         time.sleep(_SECONDS_BETWEEN_BEATS)
         if parent is not None and os.getppid() != parent:
@@ -104,7 +114,12 @@ def _stay(hands: Hands, parent: int | None) -> None:
             heard = time.monotonic()
             hands.heed()
             workers.give_up(hands.engine, lease)
-            queues.take_over(list(workers.alive(hands.engine, lease)))
+            held = queues.take_over(list(workers.alive(hands.engine, lease)))
+            if hands.stops or hands.worker not in held.values():
+                idle = time.monotonic()
+            elif time.monotonic() - idle > lease:
+                log.error("worker %s holds a job that it is not at; it ends, and the job goes on", hands.worker)
+                _end(hands, _LOST)
         except SQLAlchemyError as error:
             log.warning("the database did not answer (%s)", str(error).partition("\n")[0])
 
@@ -113,6 +128,6 @@ def _end(hands: Hands, status: int) -> None:
     """End the process at once: what it was at is taken up again from what it has left."""
     try:
         workers.leave(hands.engine, hands.worker)
-    except (SQLAlchemyError, sa.exc.InvalidRequestError):
+    except SQLAlchemyError:
         log.warning("worker %s could not say that it leaves", hands.worker)
     os._exit(status)
