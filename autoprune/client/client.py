@@ -50,10 +50,9 @@ class Client:
 
     def __init__(self, url: str = DEFAULT_URL, token: str | None = None, *, patient: bool = True) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        try:
-            self._http = httpx.Client(base_url=url, headers=headers, timeout=_SECONDS)
-        except (httpx.InvalidURL, ValueError) as error:
-            raise BadInput(f"{url} is no address of a service ({error}); give one such as {DEFAULT_URL}") from None
+        if not url.startswith(("http://", "https://")):
+            raise BadInput(f"the address of a service begins with http:// or https://, as {DEFAULT_URL} does; got {url!r}")
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=_SECONDS)
         self._url, self._pauses = url, _PAUSES_S if patient else ()
 
     def __enter__(self) -> Self:
