@@ -22,7 +22,7 @@ from autoprune.progress import Progress
 from autoprune.space import Policy
 from autoprune.spec import ModelSpec, RunSpec
 from autoprune.tracing import Traced, pad_behind, trace
-from autoprune.training import Epoch, finetune
+from autoprune.training import Epoch, fit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,11 +107,11 @@ def _dense(spec: RunSpec, task: Task, splits: Splits, folder: RunFolder | None, 
         return model
     _require_finite(model, splits, spec.model.name)
     with progress.stage("training the dense network"):
-        trained = finetune(
+        trained = fit(
             model,
-            None,
-            splits,
-            task.recipe,
+            splits.train,
+            **task.recipe.model_dump(),
+            validation=splits.validation,
             seed=seed,
             augment=task.augment,
             score=task.score,

@@ -64,10 +64,11 @@ def _finetuned(spec: RunSpec, subject: Subject, pruned: nn.Module, progress: Pro
     return finetune(
         pruned,
         subject.network.model,
-        subject.splits,
+        subject.splits.train,
+        subject.splits.selection,
         spec.finetune,
         seed=spec.search.seed,
-        augment=subject.task.augment,
+        augment=subject.task.strongest,
         score=subject.task.score,
         on_epoch=epochs(progress),
     )
