@@ -207,7 +207,7 @@ class ReconstructionSpec(_Section):
     """
 
     steps: int = Field(200, ge=0, description="gradient steps a block; 0 to leave all of it out")
-    together: int = Field(400, ge=0, description="then gradient steps of all blocks together; 0 to leave these out")
+    together: int = Field(800, ge=0, description="then gradient steps of all blocks together; 0 to leave these out")
     learning_rate: float = Field(3e-3, gt=0, description="of Adam at the start of its cosine; together, a third of it")
     batch: int = Field(32, ge=1, description="calibration images a step")
 
