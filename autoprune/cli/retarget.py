@@ -64,8 +64,9 @@ def retarget(
 
 def _show(result: RetargetResult) -> None:
     """Print the choice, whether it keeps what was asked, and the costs before and after."""
-    from autoprune.deploy.goals import BudgetCheck
-    from autoprune.deploy.summary import budget_row, cost_rows, floor_and_other_rows
+    from autoprune.deploy.document.goals import BudgetCheck
+    from autoprune.deploy.words.costs import cost_rows
+    from autoprune.deploy.words.goals import budget_row, floor_and_other_rows
 
     device = result.predicted_for or ""
     checks = [BudgetCheck.of(budget, result.pruned, result.dense) for budget in result.budgets]

@@ -16,7 +16,7 @@ _IN_WORDS = ("floor", "also", "front", "budgets", "dense", "pruned")  # what has
 
 def show_search(result: SearchResult, as_json: bool) -> None:
     """Print a search's outcome; in JSON the front is there with all its points."""
-    from autoprune.deploy.summary import floor_and_other_rows
+    from autoprune.deploy.words.goals import floor_and_other_rows
 
     if as_json:
         show_json({**result.model_dump(mode="json"), "front": _front_document(result.front)})

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from autoprune.deploy.report import Report
+from autoprune.deploy.report.document import Report
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.evaluation.registry import load_task
 from autoprune.evaluation.splits import draw_splits

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from autoprune.deploy.goals import BudgetLine, FloorLine, OtherDevice
-from autoprune.deploy.standing import CostLine
+from autoprune.deploy.document.goals import BudgetLine, FloorLine, OtherDevice
+from autoprune.deploy.document.standing import CostLine
 
 
 class _Result(BaseModel):

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autoprune.deploy.goals import BudgetLine
-from autoprune.deploy.run_folder import PolicyFile, RunFolder
-from autoprune.deploy.standing import CostLine
+from autoprune.deploy.document.goals import BudgetLine
+from autoprune.deploy.document.standing import CostLine
+from autoprune.deploy.policy.document import PolicyFile
+from autoprune.deploy.run_folder import RunFolder
 from autoprune.device import Device
 from autoprune.errors import BadInput
 from autoprune.objective import Objective

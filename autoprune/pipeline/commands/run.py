@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from autoprune.deploy.report import Report
+from autoprune.deploy.report.document import Report
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput
 from autoprune.pipeline.commands.search import choose_into, explore_into

@@ -18,8 +18,9 @@ from tiny import TinyNet
 import autoprune
 from autoprune import pipeline
 from autoprune.cost import CostModel
-from autoprune.deploy.report import SCHEMA_FILE
-from autoprune.deploy.run_folder import PolicyFile, RunFolder
+from autoprune.deploy.policy.document import PolicyFile
+from autoprune.deploy.report.document import SCHEMA_FILE
+from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput, BudgetUnreachable, ForeignTable
 from autoprune.evaluation.digits import digits
 from autoprune.pipeline.subject import Network
