@@ -69,11 +69,11 @@ def _show(result: RetargetResult) -> None:
     from autoprune.deploy.words.goals import budget_row, floor_and_other_rows
 
     device = result.predicted_for or ""
-    checks = [BudgetCheck.of(budget, result.pruned, result.dense) for budget in result.budgets]
+    checks = [BudgetCheck.of(budget, result.result, result.dense) for budget in result.budgets]
     show_choice(result)
     show_goals([budget_row(check, device) for check in checks])
     show_goals(floor_and_other_rows(result.floor, result.metric, result.also))
-    show_networks(["Dense", "Pruned"], cost_rows([result.dense, result.pruned], result.also, device))
+    show_networks(result.networks, cost_rows(list(result.networks.values()), result.also, device))
 
 
 def _words(budgets: list[str] | None, floor: str | None, table: Path | None) -> list[str]:

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
     from autoprune.pipeline import SearchResult
 
-_IN_WORDS = ("floor", "also", "front", "budgets", "dense", "pruned")  # what has lines or a table of its own
+_IN_WORDS = (
+    "floor",
+    "also",
+    "front",
+    "budgets",
+    "dense",
+    "pruned",
+    "finetuned",
+)  # what has lines or a table of its own
 
 
 def show_search(result: SearchResult, as_json: bool) -> None:
