@@ -6,20 +6,18 @@ from pathlib import Path
 
 from torch import nn
 
-from autoprune.deploy.report import Report
+from autoprune.deploy.report.document import Report
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput
 from autoprune.pipeline.commands.search import choose_into, explore_into
 from autoprune.pipeline.costs.costing import cost_policies
-from autoprune.pipeline.delivery.measuring import Candidate
-from autoprune.pipeline.delivery.reconstruction import reconstructed
+from autoprune.pipeline.delivery.candidates import candidates_of
 from autoprune.pipeline.delivery.report import deliver
 from autoprune.pipeline.goals.search import Found
-from autoprune.pipeline.subject import Subject, epochs, prepare
+from autoprune.pipeline.subject import Subject, prepare
 from autoprune.progress import Progress, Silent
 from autoprune.searchers.agents import load_agent
 from autoprune.spec import RunSpec
-from autoprune.training import finetune
 
 _SILENT = Silent()
 
@@ -48,27 +46,6 @@ def run_subject(
     costing = cost_policies(subject.network, spec, folder.table, progress)
     explored = explore_into(folder, spec, subject, costing, progress)
     found = choose_into(folder, spec, subject, costing, explored, progress)
-    cost, pruned = costing.model.cost(found.policy), reconstructed(spec, found, progress)
-    candidates = {
-        "dense": Candidate(subject.network.model, explored.dense.cost),
-        "pruned": Candidate(pruned, cost),
-    }
-    if spec.finetune.epochs:
-        with progress.stage("fine-tuning"):
-            candidates["finetuned"] = Candidate(_finetuned(spec, subject, pruned, progress), cost)
+    candidates = candidates_of(spec, subject, costing, found, progress)
     report = deliver(spec, subject, costing, explored, found, candidates, folder, progress)
     return report, found, list(candidates.values())[-1].module
-
-
-def _finetuned(spec: RunSpec, subject: Subject, pruned: nn.Module, progress: Progress) -> nn.Module:
-    return finetune(
-        pruned,
-        subject.network.model,
-        subject.splits.train,
-        subject.splits.selection,
-        spec.finetune,
-        seed=spec.search.seed,
-        augment=subject.task.strongest,
-        score=subject.task.score,
-        on_epoch=epochs(progress),
-    )

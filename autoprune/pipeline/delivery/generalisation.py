@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from autoprune.correlation import rank_correlation
-from autoprune.deploy.report import Generalisation
+from autoprune.deploy.report.document import Generalisation
 from autoprune.pipeline.goals.search import Found
 
 _FEWEST_RANKED = 3

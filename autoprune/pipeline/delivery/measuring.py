@@ -11,8 +11,8 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from autoprune.cost import Cost, Measurement, Metric
-from autoprune.deploy.measure import energies_in_turns, measure_in_turns
-from autoprune.deploy.standing import CostLine, Energy
+from autoprune.deploy.document.standing import CostLine, Energy
+from autoprune.deploy.onnx_file.measure import energies_in_turns, measure_in_turns
 from autoprune.device import Device
 from autoprune.errors import BadInput
 from autoprune.pipeline.delivery.export import exported
