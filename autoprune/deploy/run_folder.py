@@ -88,6 +88,15 @@ class RunFolder:
         return self.path / "report.json"
 
     @property
+    def chosen(self) -> Path:
+        """What the report says of the search, once that is over: a `Chosen`."""
+        return self.path / "stages" / "search.json"
+
+    def left_by(self, stage: str) -> Path:
+        """The chosen network's tensors as a stage of the run leaves them: refitted, pruned, finetuned."""
+        return self.path / "stages" / f"{stage}.safetensors"
+
+    @property
     def front(self) -> Path:
         """The front of a search, a `FrontFile`, where one was asked for."""
         return self.path / "front.json"

@@ -26,6 +26,19 @@ class SearchLine(Part):
     trials_per_second: Amount
 
 
+class CarriedScores(Part):
+    """What is known of the scores of a search before anything is tested; see `Generalisation`."""
+
+    search: Number | None
+    selection: Number
+    finalists: Count
+    rank_correlation: Annotated[float, Field(ge=-1, le=1)] | None
+
+    def tested(self, test: float) -> Generalisation:
+        """With the pruned network's score on the test split."""
+        return Generalisation(**dict(self), test=test)
+
+
 class Generalisation(Part):
     """How the search's scores carry over: those of the chosen policy, side by side, and the order of the finalists."""
 

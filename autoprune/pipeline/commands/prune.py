@@ -15,8 +15,10 @@ from autoprune.evaluation.registry import load_task
 from autoprune.evaluation.splits import draw_splits
 from autoprune.evaluation.task import Task
 from autoprune.models import fingerprint
-from autoprune.pipeline.commands.run import require_choice, run_subject
-from autoprune.pipeline.subject import Subject, prepare
+from autoprune.pipeline.commands.run import require_choice, run_stages
+from autoprune.pipeline.stages.bench import Bench
+from autoprune.pipeline.stages.sequence import final_network
+from autoprune.pipeline.subject import Subject
 from autoprune.progress import Progress, Silent
 from autoprune.space import Policy
 from autoprune.spec import RunSpec
@@ -54,13 +56,10 @@ def prune(
     spec = _spec(model, task, budgets, sections)
     require_choice(spec)
     folder = RunFolder.claim(Path(out) if out is not None else Path("runs") / spec.name, spec)
-    progress = progress or Silent()
-    if isinstance(model, str) and isinstance(task, str):
-        subject = prepare(spec, folder, progress)
-    else:
-        subject = _subject(model, task, spec)
-    report, found, final = run_subject(spec, subject, folder, progress)
-    return Result(final, found.policy, report, folder.path)
+    by_name = isinstance(model, str) and isinstance(task, str)
+    bench = Bench(spec, folder, progress or Silent(), None if by_name else _subject(model, task, spec))
+    report = run_stages(bench)
+    return Result(final_network(bench), bench.chosen[0], report, folder.path)
 
 
 def _spec(model: nn.Module | str, task: Task | str, budgets: list[str], sections: dict[str, dict[str, Any]]) -> RunSpec:

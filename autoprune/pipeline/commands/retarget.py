@@ -18,12 +18,13 @@ from autoprune.objective import Objective
 from autoprune.pipeline.commands.results import RetargetResult
 from autoprune.pipeline.costs.costing import Costing, cost_policies
 from autoprune.pipeline.costs.table import device_name
-from autoprune.pipeline.delivery.candidates import candidates_of
 from autoprune.pipeline.delivery.export import parity_images, policy_file, write_network
 from autoprune.pipeline.delivery.keeping import keep_when_measured
-from autoprune.pipeline.delivery.measuring import Candidate, at_hand, cost_lines
+from autoprune.pipeline.delivery.measuring import Candidate, at_hand, candidates_of, cost_lines
+from autoprune.pipeline.delivery.recovery import finetuned, with_blocks_trained
 from autoprune.pipeline.goals.outcome import outcome
 from autoprune.pipeline.goals.retargeting import choose_again, keeping, recosted
+from autoprune.pipeline.goals.search import Found
 from autoprune.pipeline.scores.judgements import Judgements, judged_under
 from autoprune.pipeline.scores.judging import Judge
 from autoprune.pipeline.subject import Subject, prepare
@@ -75,7 +76,7 @@ def retarget(
         found = keep_when_measured(spec, subject, costing, found, device, progress)
     folder = RunFolder.claim(out, spec)
     policy_file(subject.network, found.kept).write(folder.policy)
-    candidates = candidates_of(spec, subject, costing, found, progress)
+    candidates = _recovered(spec, subject, costing, found, progress)
     costs = _delivered(spec, subject, candidates, folder, device, progress)
     return RetargetResult(
         run=run,
@@ -152,6 +153,14 @@ def _judge(spec: RunSpec, subject: Subject, costing: Costing, ledger: Ledger, pr
         pruner = Pruner(network.model, network.traced, inputs, seed=spec.search.seed)
     judgements = Judgements(ledger, judged_under(spec, network), read_only=True)
     return Judge.on(subject, pruner, costing.model, spec.search, judgements, progress)
+
+
+def _recovered(
+    spec: RunSpec, subject: Subject, costing: Costing, found: Found, progress: Progress
+) -> dict[str, Candidate]:
+    pruned = with_blocks_trained(spec, found.judge.pruner, found.pruned, found.kept, progress)
+    final = finetuned(spec, subject, pruned, progress) if spec.finetune.epochs else None
+    return candidates_of(subject, costing, found.policy, pruned, final)
 
 
 def _delivered(

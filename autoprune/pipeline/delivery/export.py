@@ -54,8 +54,13 @@ def write_network(module: nn.Module, example: Tensor, images: Tensor, folder: Ru
     """
     export_onnx(module, example, folder.model)
     difference = require_parity(module, folder.model, images)
-    write_atomic(folder.weights, save({k: v.contiguous() for k, v in module.state_dict().items()}))
+    write_tensors(module, folder.weights)
     return difference
+
+
+def write_tensors(module: nn.Module, path: Path) -> None:
+    """Write the tensors of `module` to the safetensors file `path`, in one step."""
+    write_atomic(path, save({k: v.contiguous() for k, v in module.state_dict().items()}))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from torch import nn
 from autoprune.deploy.document.goals import BudgetLine
 from autoprune.deploy.document.standing import CostLine, Standing
 from autoprune.deploy.front.document import FrontFile
+from autoprune.deploy.report.chosen import Chosen
 from autoprune.deploy.report.document import Report, SearchLine, TableLine
 from autoprune.deploy.report.page import render
 from autoprune.deploy.run_folder import RunFolder
@@ -18,36 +19,33 @@ from autoprune.evaluation.registry import builtin_tasks
 from autoprune.files import write_atomic
 from autoprune.pipeline.costs.costing import Costing
 from autoprune.pipeline.costs.table import digest
-from autoprune.pipeline.delivery.export import parity_images, write_network
-from autoprune.pipeline.delivery.generalisation import generalisation
 from autoprune.pipeline.delivery.measuring import Candidate, cost_lines
-from autoprune.pipeline.goals.outcome import floor_line, other_devices
-from autoprune.pipeline.goals.search import Explored, Found
+from autoprune.pipeline.goals.outcome import other_devices
+from autoprune.pipeline.goals.search import Explored
 from autoprune.pipeline.subject import Subject
 from autoprune.profiler.runtime.fingerprint import Fingerprint
 from autoprune.profiler.table.latency_table import document
 from autoprune.progress import Progress
-from autoprune.space import SearchSpace
+from autoprune.searchers.ledger import Ledger
+from autoprune.space import Policy, SearchSpace
 from autoprune.spec import RunSpec
 from autoprune.trial import Trial
 
 
-def deliver(
+def measure_and_report(
     spec: RunSpec,
     subject: Subject,
     costing: Costing,
-    explored: Explored,
-    found: Found,
+    ledger: Ledger,
+    chosen: Chosen,
+    policy: Policy,
     candidates: Mapping[str, Candidate],
     folder: RunFolder,
     progress: Progress,
-) -> Report:
-    """Export the last of `candidates` (dense, pruned, finetuned), measure all in turns, write the report."""
+) -> None:
+    """Measure all of `candidates` (dense, pruned, finetuned) in turns, test them, write the page and the report."""
     network, task = subject.network, subject.task
-    final = list(candidates.values())[-1].module
     example = network.images(spec.device.batch)
-    with progress.stage("exporting"):
-        write_network(final, example, parity_images(subject.splits.test), folder)
     with progress.stage("measuring in turns"):
         lines = cost_lines(list(candidates.values()), example, spec.device.device)
     with progress.stage("testing"):
@@ -61,19 +59,19 @@ def deliver(
         metric=task.metric,
         device=document(Fingerprint.here(spec.device.device)),
         budgets=tuple(BudgetLine.of(b) for b in spec.search.budgets),
-        floor=floor_line(subject, found),
+        floor=chosen.floor,
         dense=standings["dense"],
         pruned=standings["pruned"],
         finetuned=standings.get("finetuned"),
-        search=_search_line(spec, explored),
-        generalisation=generalisation(found, standings["pruned"].score),
+        search=chosen.search,
+        generalisation=chosen.scores.tested(standings["pruned"].score),
         table=_table_line(spec, subject, costing, folder),
-        also=other_devices(spec, costing, found.policy),
-        policy=dict(zip((g.name for g in network.traced.space.groups), found.policy.widths, strict=True)),
+        also=other_devices(spec, costing, policy),
+        policy=dict(zip((g.name for g in network.traced.space.groups), policy.widths, strict=True)),
     )
+    trials = ledger.trials(chosen.search.agent, spec.search.seed)
+    write_page(report, trials, ledger.dense, network.traced.space, spec, folder)
     report.write(folder.report)
-    write_page(report, found.trials, explored.dense, network.traced.space, spec, folder)
-    return report
 
 
 def _standing(subject: Subject, module: nn.Module, costs: CostLine) -> Standing:
@@ -82,7 +80,8 @@ def _standing(subject: Subject, module: nn.Module, costs: CostLine) -> Standing:
     return Standing.scoring(score, costs, images=subject.images_scored(test))
 
 
-def _search_line(spec: RunSpec, explored: Explored) -> SearchLine:
+def search_line(spec: RunSpec, explored: Explored) -> SearchLine:
+    """Who searched, and how fast this process did."""
     searched = explored.searched
     seconds = searched.evaluation_seconds
     return SearchLine(

@@ -64,9 +64,13 @@ class Found:
 
 def explore(spec: RunSpec, subject: Subject, costing: Costing, folder: RunFolder, progress: Progress) -> Explored:
     """Spend the search's trials."""
+    return explore_with(Scoring.of(spec, subject, costing, folder.study, progress), spec, progress)
+
+
+def explore_with(scoring: Scoring, spec: RunSpec, progress: Progress) -> Explored:
+    """Spend the search's trials, as `scoring` scores them."""
     agent = load_agent(spec.search.agent, spec.search.warm_start)
     searcher = make_searcher(agent)
-    scoring = Scoring.of(spec, subject, costing, folder.study, progress)
     judge = Judge.of(scoring, spec.search, progress)
     with progress.stage("searching"):
         asked = _at_levels(searcher, spec.search, judge)

@@ -21,7 +21,7 @@ import autoprune
 from autoprune import pipeline
 from autoprune.cost import CostModel
 from autoprune.deploy.policy.document import PolicyFile
-from autoprune.deploy.report.document import SCHEMA_FILE
+from autoprune.deploy.report.document import SCHEMA_FILE, Report
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput, BudgetUnreachable, ForeignTable
 from autoprune.evaluation.digits import digits
@@ -69,7 +69,7 @@ def test_a_run_leaves_every_file_of_the_contract(finished: RunFolder) -> None:
     names = {path.name for path in finished.path.iterdir()}
     assert names == {
         "spec.toml", "study.db", "policy.json", "model.onnx", "model.safetensors", "report.json", "report.html",
-        "dense.safetensors",
+        "dense.safetensors", "stages",
     }  # fmt: skip
 
 
@@ -113,18 +113,18 @@ def test_the_page_can_be_written_again(finished: RunFolder) -> None:
     assert finished.page.read_text() == before
 
 
-def test_the_same_run_again_scores_nothing_and_ends_alike(finished: RunFolder) -> None:
-    policy = finished.policy.read_bytes()
+def test_the_same_run_again_does_nothing_and_ends_alike(finished: RunFolder) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.path.rglob("*")}
     report = pipeline.run(spec(), finished.path)
-    assert report.search.seconds == 0
-    assert finished.policy.read_bytes() == policy
+    assert report == Report.load(finished.report)
+    assert {path: path.stat().st_mtime_ns for path in finished.path.rglob("*")} == before
 
 
 def test_a_folder_of_another_spec_is_left_alone(finished: RunFolder) -> None:
-    before = {p.name: p.read_bytes() for p in finished.path.iterdir()}
+    before = {p: p.read_bytes() for p in finished.path.rglob("*") if p.is_file()}
     with pytest.raises(BadInput, match="another spec"):
         pipeline.run(spec(seed=1), finished.path)
-    assert {p.name: p.read_bytes() for p in finished.path.iterdir()} == before
+    assert {p: p.read_bytes() for p in finished.path.rglob("*") if p.is_file()} == before
 
 
 def test_a_policy_is_applied_with_and_without_images(finished: RunFolder, tmp_path: Path) -> None:
