@@ -131,7 +131,7 @@ class Volume:
 class CountPlan:
     """What was counted: work, parameters, activation tensors, and which of these live at each step.
 
-    `stored` are the bytes of the network's file (`deploy.file_size`); empty where nobody has looked.
+    `stored` are the bytes of the network's file (`deploy.onnx_file.size`); empty where nobody has looked.
     """
 
     macs: tuple[Volume, ...]

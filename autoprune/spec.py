@@ -200,27 +200,43 @@ class OtherDeviceSpec(_Section):
 
 
 class ReconstructionSpec(_Section):
-    """Training of each block of the pruned network on the dense block's outputs, without labels.
+    """Training of the pruned network's blocks on the dense network's outputs, without labels: each, then all together.
 
     The defaults were chosen on training images of CIFAR-10, for a ResNet-56 at half its MACs: by how
     far its outputs then were from the dense network's on images that no block was trained on.
     """
 
-    steps: int = Field(400, ge=0, description="gradient steps a block; 0 to leave it out")
-    learning_rate: float = Field(3e-3, gt=0, description="of Adam at the start of its cosine schedule")
+    steps: int = Field(200, ge=0, description="gradient steps a block; 0 to leave all of it out")
+    together: int = Field(800, ge=0, description="then gradient steps of all blocks together; 0 to leave these out")
+    learning_rate: float = Field(3e-3, gt=0, description="of Adam at the start of its cosine; together, a third of it")
     batch: int = Field(32, ge=1, description="calibration images a step")
 
 
-class FinetuneSpec(_Section):
-    """Training of the pruned network; `epochs = 0` leaves it out."""
+class TrainingSpec(_Section):
+    """Training on a task's labels: SGD with Nesterov momentum and a cosine schedule."""
 
-    epochs: int = Field(0, ge=0, description="passes over the training split; 0 for no fine-tuning")
+    epochs: int = Field(0, ge=0, description="passes over the training split")
     learning_rate: float = Field(0.01, gt=0, description="of SGD at the start of its cosine schedule")
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     batch: int = Field(128, ge=1, description="images a step")
-    distillation: float = Field(0.5, ge=0, le=1, description="weight of the dense network's outputs in the loss")
-    temperature: float = Field(4.0, gt=0, description="softening of the distillation targets (Hinton et al., 2015)")
+
+
+class FinetuneSpec(TrainingSpec):
+    """Training of the pruned network; `epochs = 0` leaves it out.
+
+    The defaults were chosen on training images of CIFAR-10, for a reconstructed ResNet-56: by how far
+    its outputs then were from the dense network's on images that it was not trained on.
+    """
+
+    epochs: int = Field(0, ge=0, description="passes over the training split; 0 for no fine-tuning")
+    weight_decay: float = Field(0.0, ge=0)
+    batch: int = Field(64, ge=1, description="images a step")
+    clip: float = Field(1.0, gt=0, description="length that a step's gradient is shortened to (Pascanu et al., 2013)")
+    distillation: float = Field(1.0, ge=0, le=1, description="weight of the dense network's outputs in the loss")
+    temperature: float = Field(1.0, gt=0, description="softening of the distillation targets (Hinton et al., 2015)")
+    mixup: bool = Field(True, description="train on mixtures of two images each (Zhang et al., 2018)")
+    frozen_norms: bool = Field(True, description="batch norms keep the statistics that they were refitted with")
 
 
 class RunSpec(_Section):

@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 
 from autoprune.cost import CostModel, Metric
-from autoprune.deploy.run_folder import PolicyFile, RunFolder
+from autoprune.deploy.policy.document import PolicyFile
+from autoprune.deploy.run_folder import RunFolder
 from autoprune.evaluation.evaluator import scores
 from autoprune.pipeline.delivery.measuring import Candidate, cost_lines
 from autoprune.pipeline.subject import Subject, prepare

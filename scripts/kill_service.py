@@ -24,7 +24,12 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    job = spec(name="killed", search={"trials": asked.trials}, reconstruction={"steps": 200}, finetune={"epochs": 4})
+    job = spec(
+        name="killed",
+        search={"trials": asked.trials},
+        reconstruction={"steps": 200, "together": 400},
+        finetune={"epochs": 4},
+    )
     with tempfile.TemporaryDirectory() as place:
         calm = RunFolder(Path(place) / "calm")
         start = time.monotonic()

@@ -17,7 +17,7 @@ from autoprune.cli.flags import FLAGS, input_shape, read_spec
 from autoprune.cli.output import show_report
 from autoprune.cli.progress import Lines, listening
 from autoprune.cost import Kernel, Measurement
-from autoprune.deploy.report import Report
+from autoprune.deploy.report.document import Report
 from autoprune.errors import BadInput
 from autoprune.profiler.table.latency_table import LatencyTable, document
 from autoprune.searchers.agents import find_agents

@@ -34,7 +34,7 @@ from autoprune.cli.tables.commands import app as tables_app
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from autoprune.deploy.report import Report
+    from autoprune.deploy.report.document import Report
     from autoprune.spec import RunSpec
 
 app = typer.Typer(

@@ -183,7 +183,7 @@ def section(kind: type[SectionT], **values: object) -> SectionT:
     """A section of the spec made from flags alone; raises `BadInput` that names the field."""
     from pydantic import ValidationError
 
-    from autoprune.deploy.run_folder import first_mistake
+    from autoprune.deploy.document.reading import first_mistake
 
     try:
         return kind.model_validate(values)

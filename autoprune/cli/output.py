@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from autoprune.deploy.report import Report
-    from autoprune.deploy.summary import Cell, GoalRow, Row
+    from autoprune.deploy.report.document import Report
+    from autoprune.deploy.words.cells import Cell, Row
+    from autoprune.deploy.words.goals import GoalRow
 
 _PIPE_WIDTH = 160
 
@@ -47,7 +48,7 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def show_report(report: Report, page: Path) -> None:
     """Print a run's outcome: the verdict, each budget, before and after, and where the page lies."""
-    from autoprune.deploy.summary import generalisation_text, goal_rows, networks, rows, table_text, verdict
+    from autoprune.deploy.report.words import generalisation_text, goal_rows, networks, rows, table_text, verdict
 
     out = console()
     out.print(f"[bold]{escape(verdict(report))}[/]")
@@ -62,7 +63,7 @@ def show_report(report: Report, page: Path) -> None:
 
 def show_networks(names: Iterable[str], rows: Iterable[Row]) -> None:
     """Print every quantity of several networks, side by side."""
-    from autoprune.deploy.summary import Cell
+    from autoprune.deploy.words.cells import Cell
 
     console().print(cell_table(map(Cell, names), [(Cell(row.name, (row.kind,)), row.cells) for row in rows]))
 

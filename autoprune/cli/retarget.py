@@ -64,15 +64,16 @@ def retarget(
 
 def _show(result: RetargetResult) -> None:
     """Print the choice, whether it keeps what was asked, and the costs before and after."""
-    from autoprune.deploy.goals import BudgetCheck
-    from autoprune.deploy.summary import budget_row, cost_rows, floor_and_other_rows
+    from autoprune.deploy.document.goals import BudgetCheck
+    from autoprune.deploy.words.costs import cost_rows
+    from autoprune.deploy.words.goals import budget_row, floor_and_other_rows
 
     device = result.predicted_for or ""
-    checks = [BudgetCheck.of(budget, result.pruned, result.dense) for budget in result.budgets]
+    checks = [BudgetCheck.of(budget, result.result, result.dense) for budget in result.budgets]
     show_choice(result)
     show_goals([budget_row(check, device) for check in checks])
     show_goals(floor_and_other_rows(result.floor, result.metric, result.also))
-    show_networks(["Dense", "Pruned"], cost_rows([result.dense, result.pruned], result.also, device))
+    show_networks(result.networks, cost_rows(list(result.networks.values()), result.also, device))
 
 
 def _words(budgets: list[str] | None, floor: str | None, table: Path | None) -> list[str]:

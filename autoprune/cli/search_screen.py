@@ -11,12 +11,20 @@ if TYPE_CHECKING:
 
     from autoprune.pipeline import SearchResult
 
-_IN_WORDS = ("floor", "also", "front", "budgets", "dense", "pruned")  # what has lines or a table of its own
+_IN_WORDS = (
+    "floor",
+    "also",
+    "front",
+    "budgets",
+    "dense",
+    "pruned",
+    "finetuned",
+)  # what has lines or a table of its own
 
 
 def show_search(result: SearchResult, as_json: bool) -> None:
     """Print a search's outcome; in JSON the front is there with all its points."""
-    from autoprune.deploy.summary import floor_and_other_rows
+    from autoprune.deploy.words.goals import floor_and_other_rows
 
     if as_json:
         show_json({**result.model_dump(mode="json"), "front": _front_document(result.front)})

@@ -51,7 +51,9 @@ class Client:
     def __init__(self, url: str = DEFAULT_URL, token: str | None = None, *, patient: bool = True) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if not url.startswith(("http://", "https://")):
-            raise BadInput(f"the address of a service begins with http:// or https://, as {DEFAULT_URL} does; got {url!r}")
+            raise BadInput(
+                f"the address of a service begins with http:// or https://, as {DEFAULT_URL} does; got {url!r}"
+            )
         self._http = httpx.Client(base_url=url, headers=headers, timeout=_SECONDS)
         self._url, self._pauses = url, _PAUSES_S if patient else ()
 

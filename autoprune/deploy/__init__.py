@@ -1,1 +1,1 @@
-"""ONNX export, parity, measurement before and after, the report."""
+"""The network as an ONNX file, and what is written of it: the run's folder, documents, and pages for people."""

@@ -7,7 +7,7 @@ import numpy as np
 from autoprune.evaluation.augment import Augmentation
 from autoprune.evaluation.images import Normalisation, PixelSet
 from autoprune.evaluation.task import Task
-from autoprune.spec import FinetuneSpec
+from autoprune.spec import TrainingSpec
 
 _TEST_IMAGES = 600
 _PEAK = 16.0  # a pixel counts the dark dots, 0 to 16, in a square of 4x4
@@ -39,5 +39,5 @@ def digits() -> Task:
         augment=_AUGMENT,
         disturb=_DISTURB,
         holdout=True,
-        recipe=FinetuneSpec(epochs=8, learning_rate=0.03, weight_decay=1e-3, batch=16, distillation=0.0),
+        recipe=TrainingSpec(epochs=8, learning_rate=0.03, weight_decay=1e-3, batch=16),
     )

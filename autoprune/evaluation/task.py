@@ -10,7 +10,7 @@ from torch import Tensor
 from autoprune.errors import BadInput
 from autoprune.evaluation.augment import Augment, unchanged
 from autoprune.evaluation.images import ImageSet
-from autoprune.spec import FinetuneSpec
+from autoprune.spec import TrainingSpec
 
 Score = Callable[[Tensor, Tensor], Tensor]
 """Maps outputs (N, num_classes) and targets (N,) to one score in [0, 1] an image (float32, (N,)), higher is better."""
@@ -42,7 +42,7 @@ class Task:
     augment: Augment = unchanged
     disturb: Augment = unchanged
     holdout: bool = False
-    recipe: FinetuneSpec | None = None
+    recipe: TrainingSpec | None = None
     metric: str = "accuracy"
     score: Score = correct
 
@@ -54,3 +54,8 @@ class Task:
         for part, images in (("training", self.train), ("test", self.test)):
             if len(images) == 0:
                 raise BadInput(f"task {self.name} has no {part} images")
+
+    @property
+    def strongest(self) -> Augment:
+        """The changes that leave the most to learn from a teacher: `disturb`, or `augment` where there is no such."""
+        return self.augment if self.disturb is unchanged else self.disturb

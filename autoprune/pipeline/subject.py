@@ -22,7 +22,7 @@ from autoprune.progress import Progress
 from autoprune.space import Policy
 from autoprune.spec import ModelSpec, RunSpec
 from autoprune.tracing import Traced, pad_behind, trace
-from autoprune.training import Epoch, finetune
+from autoprune.training import Epoch, fit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +69,20 @@ class Subject:
     splits: Splits
     network: Network
 
+    @classmethod
+    def of(cls, spec: RunSpec, task: Task, splits: Splits, model: nn.Module) -> Subject:
+        """`model` traced, for a run of `spec`.
+
+        Raises `BadInput` where no channel group can be pruned, or where the spec keeps one whole that there is not.
+        """
+        network = Network.of(spec.model.name, model, task.input_shape)
+        space = network.traced.space
+        if not space.groups:
+            reasons = "; ".join(f"{g.name}: {g.reason}" for g in space.frozen[:3])
+            raise BadInput(f"{spec.model.name} has no prunable channel group ({reasons or 'it has no hidden layer'})")
+        space.keeping_whole(spec.search.keep)
+        return cls(task, splits, network)
+
     def images_scored(self, split: ImageSet) -> int | None:
         """How many images of `split` the task's score is a share of; None where it is another kind of score."""
         return len(split) if self.task.metric == "accuracy" else None
@@ -81,11 +95,7 @@ def prepare(spec: RunSpec, folder: RunFolder | None, progress: Progress) -> Subj
         splits = draw_splits(task, spec.task, spec.search.seed)
     model = _dense(spec, task, splits, folder, progress)
     with progress.stage("tracing"):
-        network = Network.of(spec.model.name, model, task.input_shape)
-    if not network.traced.space.groups:
-        reasons = "; ".join(f"{g.name}: {g.reason}" for g in network.traced.space.frozen[:3])
-        raise BadInput(f"{spec.model.name} has no prunable channel group ({reasons or 'it has no hidden layer'})")
-    return Subject(task, splits, network)
+        return Subject.of(spec, task, splits, model)
 
 
 def _dense(spec: RunSpec, task: Task, splits: Splits, folder: RunFolder | None, progress: Progress) -> nn.Module:
@@ -106,12 +116,14 @@ def _dense(spec: RunSpec, task: Task, splits: Splits, folder: RunFolder | None, 
         load_weights(model, kept)
         return model
     _require_finite(model, splits, spec.model.name)
+    with progress.stage("tracing"):
+        Subject.of(spec, task, splits, model)  # a mistake in the spec is told before minutes of training
     with progress.stage("training the dense network"):
-        trained = finetune(
+        trained = fit(
             model,
-            None,
-            splits,
-            task.recipe,
+            splits.train,
+            **task.recipe.model_dump(),
+            validation=splits.validation,
             seed=seed,
             augment=task.augment,
             score=task.score,

@@ -126,6 +126,7 @@ def _within_limits(spec: RunSpec, settings: Settings) -> None:
         "finetune.epochs": (spec.finetune.epochs, limits.epochs),
         "finetune.batch": (spec.finetune.batch, limits.images),
         "reconstruction.steps": (spec.reconstruction.steps, limits.steps),
+        "reconstruction.together": (spec.reconstruction.together, limits.steps),
         "reconstruction.batch": (spec.reconstruction.batch, limits.images),
         "device.seconds": (device.seconds, limits.seconds),
         "device.threads": (device.threads, limits.threads),

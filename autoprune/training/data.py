@@ -25,17 +25,3 @@ class Samples(Protocol):
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """The samples at `indices` (int64, (N,)): inputs float32 (N, ...) and classes int64 (N,)."""
         ...
-
-
-class TrainingSplits(Protocol):
-    """A split to train on, and another that chooses the checkpoint."""
-
-    @property
-    def train(self) -> Samples:
-        """Samples to train on."""
-        ...
-
-    @property
-    def validation(self) -> Samples:
-        """Samples that choose the checkpoint; none of them is in `train`."""
-        ...

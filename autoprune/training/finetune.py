@@ -1,4 +1,4 @@
-"""Fine-tune a pruned network toward the labels and its dense teacher."""
+"""Fine-tune a pruned network toward its dense teacher, and the labels where that is asked for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from torch import nn
 
 from autoprune.spec import FinetuneSpec
 from autoprune.training.checkpoint import correct
-from autoprune.training.data import Augment, Score, TrainingSplits
+from autoprune.training.data import Augment, Samples, Score
 from autoprune.training.fit import Epoch, fit
 
 
 def finetune(
     model: nn.Module,
-    teacher: nn.Module | None,
-    splits: TrainingSplits,
+    teacher: nn.Module,
+    train: Samples,
+    judging: Samples,
     spec: FinetuneSpec,
     *,
     seed: int,
@@ -25,18 +26,18 @@ def finetune(
     device: str | torch.device = "cpu",
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> nn.Module:
-    """A copy of `model` trained as `spec` says on `splits.train`; `splits.validation` chooses the checkpoint.
+    """A copy of `model` trained as `spec` says on `train`; `judging`, none of which is in `train`, chooses the epoch.
 
-    The start is a candidate, so the result is never worse than `model` on the validation split.
-    With `teacher` None and no distillation in `spec` this trains a dense network as well. See
-    `fit` for what is kept, what is random and what is raised.
+    The start is a candidate, so the result never scores worse than `model` on `judging`. `augment` may
+    be strong: `teacher` is shown the same images as the student, and says what is left in them
+    (Beyer et al., CVPR 2022). See `fit` for what is kept, what is random and what is raised.
     """
     return fit(
         model,
-        splits.train,
+        train,
         **spec.model_dump(),
         teacher=teacher,
-        validation=splits.validation,
+        validation=judging,
         augment=augment,
         score=score,
         seed=seed,

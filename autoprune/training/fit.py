@@ -17,6 +17,9 @@ from autoprune.errors import AutopruneError, BadInput
 from autoprune.training.checkpoint import BestCheckpoint, correct
 from autoprune.training.data import Augment, Samples, Score
 from autoprune.training.loss import Loss
+from autoprune.training.mixup import Labels, mix
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,11 @@ def fit(
     momentum: float = 0.9,
     weight_decay: float = 5e-4,
     batch: int = 128,
+    clip: float = math.inf,
     seed: int = 0,
     augment: Augment | None = None,
+    mixup: bool = False,
+    frozen_norms: bool = False,
     teacher: nn.Module | None = None,
     distillation: float = 0.0,
     temperature: float = 4.0,
@@ -57,10 +63,14 @@ def fit(
     """A trained copy of `model`, in eval mode on the CPU; `model` and `teacher` stay as they were.
 
     SGD with Nesterov momentum; the learning rate falls from `learning_rate` to 0 on a cosine, step
-    by step. The loss is cross-entropy with the labels, mixed with the distance to the `teacher`'s
-    outputs where `distillation` > 0 (see `Loss`). With `validation` the best checkpoint is returned,
-    the start being one of them: the highest mean `score`, the lowest loss among equals. Without it,
-    the last one.
+    by step; a gradient longer than `clip` is shortened to it (Pascanu et al., ICML 2013). The loss is
+    cross-entropy with the labels, mixed with the distance to the `teacher`'s outputs where
+    `distillation` > 0 (see `Loss`). With `mixup` it learns from mixtures of two inputs each; with
+    `frozen_norms` batch norms compute with their running statistics, as they do in eval mode, and
+    keep them: a network that was refitted to them is thrown off by those of small batches.
+
+    With `validation` the best checkpoint is returned, the start being one of them: the highest mean
+    `score`, the lowest loss among equals. Without it, the last one.
 
     The same seed gives the same network on the same machine and number of threads. The global
     random state is left as it was. `on_epoch` hears of each pass once it is done.
@@ -68,7 +78,7 @@ def fit(
     Raises `BadInput` for numbers out of range, no data, nothing to train or an absent device, and
     `AutopruneError` where the training diverges.
     """
-    _check(epochs=epochs, learning_rate=learning_rate, momentum=momentum, weight_decay=weight_decay, batch=batch)
+    _check(epochs, learning_rate, momentum, weight_decay, batch, clip)
     if len(train) == 0:
         raise BadInput("the training split is empty")
     place = _device(device)
@@ -82,8 +92,9 @@ def fit(
         generator = torch.Generator().manual_seed(seed)
         for number in range(1, epochs + 1):
             rate = float(schedule.get_last_lr()[0])
-            batches = _read(train, batch, augment, generator, place)
-            mean_loss = _train_pass(student, batches, loss, optimizer, schedule)
+            batches = _read(train, batch, augment, mixup, generator, place)
+            _set_training(student, frozen_norms)
+            mean_loss = _train_pass(student, batches, loss, optimizer, schedule, clip)
             _require_finite(student, mean_loss, number, learning_rate)
             judged = best.offer() if best is not None else (None, None)
             if on_epoch is not None:
@@ -93,9 +104,11 @@ def fit(
     return student.cpu().eval()
 
 
-def _check(*, epochs: int, learning_rate: float, momentum: float, weight_decay: float, batch: int) -> None:
+def _check(epochs: int, learning_rate: float, momentum: float, weight_decay: float, batch: int, clip: float) -> None:
     if epochs < 0 or batch < 1:
         raise BadInput(f"training takes epochs >= 0 and batch >= 1, got {epochs} and {batch}")
+    if not clip > 0:
+        raise BadInput(f"training takes clip > 0, got {clip}")
     if not (learning_rate > 0 and 0 <= momentum < 1 and weight_decay >= 0):
         numbers = f"{learning_rate}, {momentum} and {weight_decay}"
         raise BadInput(f"training takes learning_rate > 0, 0 <= momentum < 1 and weight_decay >= 0, got {numbers}")
@@ -136,37 +149,47 @@ def _batches(order: Tensor, batch: int) -> tuple[Tensor, ...]:
 
 
 def _read(
-    train: Samples, batch: int, augment: Augment | None, generator: torch.Generator, device: torch.device
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of one pass in random order, augmented, on `device`."""
+    train: Samples, batch: int, augment: Augment | None, mixup: bool, generator: torch.Generator, device: torch.device
+) -> Iterator[tuple[Tensor, Labels]]:
+    """Batches of one pass in random order, augmented and mixed, on `device`."""
     for indices in _batches(torch.randperm(len(train), generator=generator), batch):
         inputs, targets = train.batch(indices)
         if augment is not None:
             inputs = augment(inputs, generator)
-        yield inputs.to(device), targets.to(device)
+        inputs, labels = mix(inputs, targets, generator) if mixup else (inputs, Labels(targets))
+        yield inputs.to(device), labels.to(device)
+
+
+def _set_training(student: nn.Module, frozen_norms: bool) -> None:
+    student.train()
+    for module in student.modules():
+        if frozen_norms and isinstance(module, _NORMS):
+            module.eval()
 
 
 def _train_pass(
     student: nn.Module,
-    batches: Iterator[tuple[Tensor, Tensor]],
+    batches: Iterator[tuple[Tensor, Labels]],
     loss: Loss,
     optimizer: Optimizer,
     schedule: LRScheduler,
+    clip: float,
 ) -> float:
     """One step a batch; the mean loss over the samples."""
-    student.train()
     total, count = torch.zeros(()), 0
-    for inputs, targets in batches:
+    for inputs, labels in batches:
         outputs = student(inputs)
         if not isinstance(outputs, Tensor):
             raise BadInput(f"the network must return one tensor of logits in training, got {type(outputs).__name__}")
-        value = loss(inputs, outputs, targets)
+        value = loss(inputs, outputs, labels)
         optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
+        if clip < math.inf:
+            torch.nn.utils.clip_grad_norm_(student.parameters(), clip)
         optimizer.step()
         schedule.step()
-        total = total + value.detach().cpu() * len(targets)
-        count += len(targets)
+        total = total + value.detach().cpu() * len(labels)
+        count += len(labels)
     return float(total) / count
 
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autoprune.errors import BadInput
+from autoprune.training.mixup import Labels
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -37,9 +38,9 @@ class Loss:
         if self.distillation and self.teacher is None:
             raise BadInput(f"distillation = {self.distillation} needs a teacher; give one, or set distillation = 0")
 
-    def __call__(self, inputs: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss of a batch: inputs (N, ...), the student's outputs (N, classes), targets (N,)."""
-        loss = F.cross_entropy(outputs, targets)
+    def __call__(self, inputs: Tensor, outputs: Tensor, labels: Labels) -> Tensor:
+        """The mean loss of a batch: inputs (N, ...), the student's outputs (N, classes), and N labels."""
+        loss = labels.cross_entropy(outputs)
         if self.teacher is None or not self.distillation:
             return loss
         with torch.no_grad():

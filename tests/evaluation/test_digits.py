@@ -37,4 +37,3 @@ def test_its_network_is_trained_in_the_run_on_the_rest_of_the_held_out_images() 
     assert task.holdout
     assert task.recipe is not None
     assert task.recipe.epochs > 0
-    assert task.recipe.distillation == 0

@@ -13,8 +13,8 @@ from zoo import PADDINGS, Padded
 
 from autoprune.copies.family import NetworkFamily
 from autoprune.copies.networks import networks
-from autoprune.deploy.onnx_export import export_onnx
-from autoprune.deploy.parity import require_parity
+from autoprune.deploy.onnx_file.export import export_onnx
+from autoprune.deploy.onnx_file.parity import require_parity
 from autoprune.pipeline.subject import Network
 from autoprune.profiler.runtime.session import Session
 from autoprune.space import Policy

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from pruned_nets import Block, images
 from torch import Tensor, nn
 
@@ -16,11 +17,13 @@ from autoprune.models.resnet_cifar import resnet20
 from autoprune.models.weights import load_weights
 from autoprune.pruning import Pruner, reconstruction
 from autoprune.pruning.blocks import find_blocks
+from autoprune.pruning.learning import Steps
 from autoprune.space import Policy
 from autoprune.spec import ReconstructionSpec
 from autoprune.tracing import trace
 
-QUICK = ReconstructionSpec(steps=150, batch=16)
+QUICK = ReconstructionSpec(steps=150, together=0, batch=16)
+STEPS = Steps(count=150, learning_rate=3e-3, batch=16)
 
 
 class Residual(nn.Module):
@@ -70,11 +73,31 @@ def test_the_network_comes_closer_to_the_dense_one_on_unseen_images(
     assert error(better, pruner.model, unseen) < share * error(refitted, pruner.model, unseen)
 
 
-def test_what_is_given_stays_as_it_was(pruner: Pruner) -> None:
+def test_together_the_last_block_comes_closer_than_one_by_one(pruner: Pruner) -> None:
     policy = halved(pruner)
+    refitted, kept = pruner.apply(policy), pruner.kept(policy)
+    alone = pruner.reconstruct(refitted, kept, QUICK)
+    together = pruner.reconstruct(refitted, kept, QUICK.model_copy(update={"together": 150}))
+    wanted = last_block(pruner.model)
+    assert F.mse_loss(last_block(together), wanted) < 0.97 * F.mse_loss(last_block(alone), wanted)
+
+
+def last_block(model: nn.Module) -> Tensor:
+    """What the second block answers to unseen images [128, 8, 8, 8]."""
+    made: list[Tensor] = []
+    handle = model.get_submodule("second").register_forward_hook(lambda _, __, out: made.append(out))
+    with torch.no_grad():
+        model(images(128, seed=1))
+    handle.remove()
+    return made[0]
+
+
+@pytest.mark.parametrize("together", [0, 30])
+def test_what_is_given_stays_as_it_was(pruner: Pruner, together: int) -> None:
+    policy, settings = halved(pruner), QUICK.model_copy(update={"together": together})
     refitted = pruner.apply(policy)
     before, dense = copy.deepcopy(refitted.state_dict()), copy.deepcopy(pruner.model.state_dict())
-    result = pruner.reconstruct(refitted, pruner.kept(policy), QUICK)
+    result = pruner.reconstruct(refitted, pruner.kept(policy), settings)
     for one, other in ((refitted.state_dict(), before), (pruner.model.state_dict(), dense)):
         assert all(torch.equal(one[name], other[name]) for name in other)
     wanted = [p.requires_grad for p in refitted.parameters()]
@@ -93,7 +116,9 @@ def test_the_same_seed_gives_the_same_weights(pruner: Pruner) -> None:
 def test_blocks_that_training_would_spoil_keep_their_weights(pruner: Pruner) -> None:
     policy = halved(pruner)
     refitted, kept = pruner.apply(policy), pruner.kept(policy)
-    spoilt = pruner.reconstruct(refitted, kept, ReconstructionSpec(steps=20, batch=16, learning_rate=100.0))
+    spoilt = pruner.reconstruct(
+        refitted, kept, ReconstructionSpec(steps=20, together=20, batch=16, learning_rate=100.0)
+    )
     blocks = [name for name in spoilt.state_dict() if name.startswith(("first.", "second."))]
     assert blocks
     assert all(torch.equal(spoilt.state_dict()[name], refitted.state_dict()[name]) for name in blocks)
@@ -103,6 +128,9 @@ def test_every_block_is_told_when_it_is_done(pruner: Pruner) -> None:
     policy, told = halved(pruner), []
     pruner.reconstruct(pruner.apply(policy), pruner.kept(policy), QUICK, on_block=lambda *args: told.append(args))
     assert told == [(1, 2, "first"), (2, 2, "second")]
+    together = QUICK.model_copy(update={"steps": 1, "together": 1})
+    pruner.reconstruct(pruner.apply(policy), pruner.kept(policy), together, on_block=lambda *args: told.append(args))
+    assert told[2:] == [(1, 2, "first"), (2, 2, "second"), (2, 2, "then all together")]
 
 
 def test_no_more_images_are_used_than_memory_is_allowed(pruner: Pruner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +141,7 @@ def test_no_more_images_are_used_than_memory_is_allowed(pruner: Pruner, monkeypa
     small.first.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))  # type: ignore[union-attr]
     blocks = find_blocks(small, pruner.traced.order, images(1))
     seen.clear()
-    reconstruction.reconstruct(small, pruner.model, blocks, images(192), {}, QUICK, seed=0)
+    reconstruction.reconstruct(small, pruner.model, blocks, images(192), {}, STEPS, seed=0)
     assert seen == [24]
 
 
@@ -128,10 +156,10 @@ def test_a_failure_of_either_network_is_raised_and_leaves_no_thread_behind(prune
     broken.second.register_forward_pre_hook(fail)  # type: ignore[union-attr]
     before = threading.active_count()
     with pytest.raises(RuntimeError, match="out of memory"):
-        reconstruction.reconstruct(small, broken, blocks, images(32), {}, QUICK, seed=0)
+        reconstruction.reconstruct(small, broken, blocks, images(32), {}, STEPS, seed=0)
     small.second.register_forward_pre_hook(fail)  # type: ignore[union-attr]
     with pytest.raises(RuntimeError, match="out of memory"):
-        reconstruction.reconstruct(small, pruner.model, blocks, images(32), {}, QUICK, seed=0)
+        reconstruction.reconstruct(small, pruner.model, blocks, images(32), {}, STEPS, seed=0)
     assert threading.active_count() == before
 
 
@@ -145,5 +173,5 @@ def test_a_real_network_comes_closer_than_any_refit_brings_it(shared: Path) -> N
     pruner = Pruner(model, trace(model, x[:1]), x[:384])
     half = halved(pruner)
     refitted = pruner.apply(half)
-    better = pruner.reconstruct(refitted, pruner.kept(half), ReconstructionSpec(steps=100))
+    better = pruner.reconstruct(refitted, pruner.kept(half), ReconstructionSpec(steps=100, together=0))
     assert error(better, model, x[384:]) < 0.9 * error(refitted, model, x[384:])

@@ -27,7 +27,7 @@ SPEC: dict[str, Any] = {
     "model": {"name": "tiny"},
     "task": {"name": "digits", "calibration": 64, "validation": 64, "selection": 64},
     "search": {"budgets": ["macs=0.5x"], "trials": 12, "reward": "kl", "finalists": 2},
-    "reconstruction": {"steps": 4},
+    "reconstruction": {"steps": 4, "together": 4},
 }
 
 

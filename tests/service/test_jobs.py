@@ -10,8 +10,8 @@ from running_service import Running, spec, wait_until
 
 from autoprune import pipeline
 from autoprune.client import Client, JobDocument, ServiceProblem
-from autoprune.deploy.report import Report
-from autoprune.deploy.run_folder import PolicyFile
+from autoprune.deploy.policy.document import PolicyFile
+from autoprune.deploy.report.document import Report
 
 
 def test_a_job_ends_as_the_same_run_on_the_command_line(client: Client, finished: JobDocument, tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from autoprune.deploy.run_folder import RunFolder
 from autoprune.searchers.ledger import Ledger
 
 TRIALS = 60
-JOB = spec(name="killed", search={"trials": TRIALS}, reconstruction={"steps": 30}, finetune={"epochs": 1})
+JOB = spec(
+    name="killed", search={"trials": TRIALS}, reconstruction={"steps": 30, "together": 60}, finetune={"epochs": 1}
+)
 
 
 def undisturbed(folder: Path) -> RunFolder:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -101,6 +102,20 @@ def test_epochs_are_told_with_the_cosine_learning_rate_and_the_validation_split(
         assert 0 <= epoch.validation_score <= 1
 
 
+def test_a_clipped_step_is_as_long_as_the_clip_at_most() -> None:
+    model = _network()
+    once = {"epochs": 1, "train": Subset(_few(), torch.arange(32)), "learning_rate": 1.0, "weight_decay": 0.0}
+    for clip in (1e-3, 1e-2):
+        moved = _fit(model, momentum=0.0, clip=clip, **once)
+        with torch.no_grad():
+            length = math.sqrt(sum(float((a - b).square().sum()) for a, b in _both(model, moved)))
+        assert length == pytest.approx(clip, rel=1e-2)
+
+
+def _both(one: nn.Module, other: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+    return zip(one.parameters(), other.parameters(), strict=True)
+
+
 def test_without_validation_nothing_is_judged() -> None:
     told: list[Epoch] = []
     _fit(_network(), epochs=1, on_epoch=told.append)
@@ -197,6 +212,7 @@ def test_a_network_that_returns_no_tensor_is_refused() -> None:
         {"epochs": -1},
         {"batch": 0},
         {"learning_rate": 0.0},
+        {"clip": 0.0},
         {"learning_rate": float("nan")},
         {"momentum": 1.0},
         {"weight_decay": -1.0},

@@ -11,6 +11,7 @@ from torch import nn
 
 from autoprune.errors import BadInput
 from autoprune.training.loss import Loss, distillation_loss
+from autoprune.training.mixup import Labels
 
 
 def test_distillation_by_hand() -> None:
@@ -34,12 +35,12 @@ def test_the_weight_mixes_labels_and_teacher() -> None:
     outputs = torch.randn(5, 4, requires_grad=True)
     labels = F.cross_entropy(outputs, targets)
     soft = distillation_loss(outputs, teacher(inputs), 3.0)
-    mixed = Loss(teacher, 0.25, 3.0)(inputs, outputs, targets)
+    mixed = Loss(teacher, 0.25, 3.0)(inputs, outputs, Labels(targets))
     torch.testing.assert_close(mixed, 0.75 * labels + 0.25 * soft)
     mixed.backward()  # type: ignore[no-untyped-call]
     assert outputs.grad is not None
     assert teacher.weight.grad is None
-    torch.testing.assert_close(Loss()(inputs, outputs, targets), labels)
+    torch.testing.assert_close(Loss()(inputs, outputs, Labels(targets)), labels)
 
 
 def test_impossible_losses_are_refused() -> None:

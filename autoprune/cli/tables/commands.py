@@ -76,7 +76,7 @@ def _show_layer(table: LatencyTable, layer: str, network: str | None, plot: Path
     review = Review.of(table, digest)
     steps, held = review.stairs[index], review.profile
     if plot is not None:
-        from autoprune.deploy.table_pictures import write_stairs
+        from autoprune.deploy.table.stairs import write_stairs
 
         write_stairs(held, layer, steps, plot)
     if as_json:

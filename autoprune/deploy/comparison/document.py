@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Final, Literal
 import numpy as np
 from pydantic import Field
 
-from autoprune.deploy.document import Amount, Count, Interval, Number, Part, Positive, Share, TaskDocument
-from autoprune.deploy.goals import BudgetLine, BudgetsElsewhere
+from autoprune.deploy.document.base import Amount, Count, Interval, Number, Part, Positive, Share, TaskDocument
+from autoprune.deploy.document.goals import BudgetLine, BudgetsElsewhere
 from autoprune.significance import LEVEL, PairedDifference, holm, mean_interval
 
 BASELINE: Final = "random"

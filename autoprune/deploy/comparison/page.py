@@ -5,9 +5,8 @@ from __future__ import annotations
 from autoprune.deploy.comparison.document import Comparison
 from autoprune.deploy.comparison.pictures import curves, differences, selection_differences
 from autoprune.deploy.comparison.words import columns, headline, rows
-from autoprune.deploy.page import Picture
-from autoprune.deploy.summary import counted
-from autoprune.deploy.templates import template
+from autoprune.deploy.page.template import Picture, template
+from autoprune.deploy.words.amounts import counted
 
 
 def render(found: Comparison, spec_toml: str = "") -> str:
@@ -18,7 +17,7 @@ def render(found: Comparison, spec_toml: str = "") -> str:
     if found.agents[0].selection:
         caption = "The same of the refitted networks, scored on the selection split."
         drawn.append(Picture(selection_differences(found), caption))
-    return template("compare.html").render(
+    return template("comparison/compare.html").render(
         found=found,
         headline=headline(found),
         setting=", ".join([*map(str, (*found.budgets, *found.also)), counted(len(found.seeds), "seed")]),

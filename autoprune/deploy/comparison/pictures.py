@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from autoprune.deploy.comparison.document import BASELINE, AgentLine, Comparison, Outcome
 from autoprune.deploy.comparison.words import Scale, scale_of, selection_scale
-from autoprune.deploy.drawing import CHOSEN, KEPT, LINE, MUTED, TRIAL, WIDE_IN, axes_of, house_style, svg_element
+from autoprune.deploy.page.drawing import CHOSEN, KEPT, LINE, MUTED, TRIAL, WIDE_IN, axes_of, house_style, svg_element
 
 _COLUMNS: Final = 4
 _PANEL_IN: Final = 2.3  # height

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from autoprune.deploy.comparison.document import BASELINE, AgentLine, Comparison, Difference, Outcome
-from autoprune.deploy.summary import Cell, counted, is_share
+from autoprune.deploy.words.amounts import counted, is_share
+from autoprune.deploy.words.cells import Cell
 from autoprune.significance import LEVEL, pairs_needed, smallest_p
 
 

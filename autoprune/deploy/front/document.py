@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from autoprune.cost import Metric
-from autoprune.deploy.document import Amount, Interval, Number, Part, Positive, TaskDocument
-from autoprune.deploy.goals import BudgetLine
+from autoprune.deploy.document.base import Amount, Interval, Number, Part, Positive, TaskDocument
+from autoprune.deploy.document.goals import BudgetLine
 
 
 class Point(Part):

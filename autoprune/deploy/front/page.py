@@ -5,7 +5,7 @@ from __future__ import annotations
 from autoprune.deploy.front.document import FrontFile
 from autoprune.deploy.front.pictures import front_picture
 from autoprune.deploy.front.words import columns, headline, rows
-from autoprune.deploy.templates import template
+from autoprune.deploy.page.template import template
 
 
 def render_front(found: FrontFile, retarget: str, spec_toml: str = "") -> str:
@@ -13,7 +13,7 @@ def render_front(found: FrontFile, retarget: str, spec_toml: str = "") -> str:
 
     `retarget` is the command that picks a network from it.
     """
-    return template("front.html").render(
+    return template("front/front.html").render(
         found=found,
         headline=headline(found),
         picture=front_picture(found),

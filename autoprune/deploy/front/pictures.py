@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from autoprune.cost import Metric
-from autoprune.deploy.drawing import CHOSEN, INK, KEPT, TRIAL, WIDTH_IN, house_style, legend, svg_element
 from autoprune.deploy.front.document import FrontFile, Point
-from autoprune.deploy.pictures import AXIS, PER
-from autoprune.deploy.summary import is_share
+from autoprune.deploy.page.axes import AXIS, PER
+from autoprune.deploy.page.drawing import CHOSEN, INK, KEPT, TRIAL, WIDTH_IN, house_style, legend, svg_element
+from autoprune.deploy.words.amounts import is_share
 
 
 def front_picture(found: FrontFile) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from autoprune.cost import Metric
 from autoprune.deploy.front.document import FrontFile, Point
-from autoprune.deploy.summary import NAMES, Cell, amount_text, interval_text, score_text
+from autoprune.deploy.words.amounts import NAMES, amount_text, interval_text, score_text
+from autoprune.deploy.words.cells import Cell
 
 
 def headline(found: FrontFile) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 import numpy as np
 from pydantic import Field
 
-from autoprune.deploy.document import Amount, Count, Number, Part, Positive, Share, TaskDocument
+from autoprune.deploy.document.base import Amount, Count, Number, Part, Positive, Share, TaskDocument
 
 # Groups are compared at half of the saving that nine in ten of them can reach.
 _COMMON: Final = 0.5

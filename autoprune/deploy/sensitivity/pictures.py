@@ -10,16 +10,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from autoprune.deploy.drawing import (
-    CHOSEN,
-    KEPT,
-    MUTED,
-    WIDE_IN,
-    WIDTH_IN,
-    house_style,
-    svg_element,
-)
-from autoprune.deploy.pictures import shortened
+from autoprune.deploy.page.axes import shortened
+from autoprune.deploy.page.drawing import CHOSEN, KEPT, MUTED, WIDE_IN, WIDTH_IN, house_style, svg_element
 from autoprune.deploy.sensitivity.document import GroupLine, Sensitivity
 from autoprune.deploy.sensitivity.words import divergence_text, share
 

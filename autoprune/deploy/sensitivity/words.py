@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from autoprune.deploy.sensitivity.document import CutGroup, EqualCut, GroupLine, Sensitivity
-from autoprune.deploy.summary import Cell, counted, score_text
+from autoprune.deploy.words.amounts import counted, score_text
+from autoprune.deploy.words.cells import Cell
 
 _NAMED: Final = 3
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from autoprune.cost import Cost, CostModel
-from autoprune.deploy.run_folder import PolicyFile, RunFolder
+from autoprune.deploy.policy.document import PolicyFile
+from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput
 from autoprune.evaluation.evaluator import scores
 from autoprune.evaluation.registry import load_task

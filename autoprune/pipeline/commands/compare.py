@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from autoprune.deploy.comparison.document import BASELINE, AgentLine, Comparison, Outcome, TimeLine, outcomes
 from autoprune.deploy.comparison.page import render
 from autoprune.deploy.comparison.words import verdict
-from autoprune.deploy.goals import BudgetLine
+from autoprune.deploy.document.goals import BudgetLine
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import AutopruneError, BadInput
 from autoprune.evaluation.splits import draw_splits

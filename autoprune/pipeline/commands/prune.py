@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from autoprune.deploy.report import Report
+from autoprune.deploy.report.document import Report
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.evaluation.registry import load_task
 from autoprune.evaluation.splits import draw_splits
@@ -18,7 +18,7 @@ from autoprune.models import fingerprint
 from autoprune.pipeline.commands.run import require_choice, run_stages
 from autoprune.pipeline.stages.bench import Bench
 from autoprune.pipeline.stages.sequence import final_network
-from autoprune.pipeline.subject import Network, Subject
+from autoprune.pipeline.subject import Subject
 from autoprune.progress import Progress, Silent
 from autoprune.space import Policy
 from autoprune.spec import RunSpec
@@ -86,4 +86,4 @@ def _subject(model: nn.Module | str, task: Task | str, spec: RunSpec) -> Subject
     data = task if isinstance(task, Task) else load_task(spec.task)
     splits = draw_splits(data, spec.task, spec.search.seed)
     network = load_model(spec.model, num_classes=data.num_classes) if isinstance(model, str) else model
-    return Subject(data, splits, Network.of(spec.model.name, network, data.input_shape))
+    return Subject.of(spec, data, splits, network)

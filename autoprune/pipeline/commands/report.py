@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autoprune.deploy.report import Report, TableLine
-from autoprune.deploy.run_folder import PolicyFile, RunFolder
+from autoprune.deploy.policy.document import PolicyFile
+from autoprune.deploy.report.document import Report, TableLine
+from autoprune.deploy.run_folder import RunFolder
 from autoprune.pipeline.delivery.report import write_page
 from autoprune.searchers.ledger import Ledger
 from autoprune.spec import RunSpec

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from autoprune.deploy.goals import BudgetLine, FloorLine, OtherDevice
-from autoprune.deploy.standing import CostLine
+from autoprune.deploy.document.goals import BudgetLine, FloorLine, OtherDevice
+from autoprune.deploy.document.standing import CostLine
 
 
 class _Result(BaseModel):
@@ -74,9 +74,10 @@ class RetargetResult(SearchResult):
     """The policy that was chosen from the trials of the run in `run` by other goals, and its network.
 
     `keeping` of the run's `trials` keep the new budgets; the policies of `moved` were cut to widths
-    that the table knows, so that nobody has scored them as they are now. `dense` and `pruned` (before
-    any fine-tuning) are what the two networks cost, by the same keys as in report.json: measured in
-    turns, unless `predicted_for` names another device, whose table tells their costs.
+    that the table knows, so that nobody has scored them as they are now. `dense`, `pruned` (before
+    any fine-tuning) and `finetuned` (null without) are what the networks cost, by the same keys as in
+    report.json: measured in turns, unless `predicted_for` names another device, whose table tells
+    their costs. The last of them is the one in the files; `selection_score` is the pruned one's.
     """
 
     run: Path
@@ -88,6 +89,19 @@ class RetargetResult(SearchResult):
     budgets: tuple[BudgetLine, ...]
     dense: CostLine
     pruned: CostLine
+    finetuned: CostLine | None
+    finetuned_selection_score: float | None
+
+    @property
+    def result(self) -> CostLine:
+        """What the network that is handed over costs: the fine-tuned one where there is one."""
+        return self.finetuned or self.pruned
+
+    @property
+    def networks(self) -> dict[str, CostLine]:
+        """What each network costs, by what people call it."""
+        always = {"Dense": self.dense, "Pruned": self.pruned}
+        return {**always, "Fine-tuned": self.finetuned} if self.finetuned else always
 
 
 class ApplyResult(_Result):

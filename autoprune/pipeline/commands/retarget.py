@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoprune.deploy.goals import BudgetLine
-from autoprune.deploy.run_folder import PolicyFile, RunFolder
-from autoprune.deploy.standing import CostLine
+from autoprune.deploy.document.goals import BudgetLine
+from autoprune.deploy.document.standing import CostLine
+from autoprune.deploy.policy.document import PolicyFile
+from autoprune.deploy.run_folder import RunFolder
 from autoprune.device import Device
 from autoprune.errors import BadInput
+from autoprune.evaluation.evaluator import scores
 from autoprune.objective import Objective
 from autoprune.pipeline.commands.results import RetargetResult
 from autoprune.pipeline.costs.costing import Costing, cost_policies
 from autoprune.pipeline.costs.table import device_name
 from autoprune.pipeline.delivery.export import parity_images, policy_file, write_network
 from autoprune.pipeline.delivery.keeping import keep_when_measured
-from autoprune.pipeline.delivery.measuring import Candidate, at_hand, cost_lines
-from autoprune.pipeline.delivery.reconstruction import reconstructed
+from autoprune.pipeline.delivery.measuring import Candidate, at_hand, candidates_of, cost_lines
+from autoprune.pipeline.delivery.recovery import finetuned, with_blocks_trained
 from autoprune.pipeline.goals.outcome import outcome
 from autoprune.pipeline.goals.retargeting import choose_again, keeping, recosted
 from autoprune.pipeline.goals.search import Found
@@ -52,7 +54,8 @@ def retarget(
     anew; without one, where latency or energy matters now, this device is profiled into the run's
     folder. Of the trials that keep the budgets the best are refitted and compared, as after a search.
     Widths that a table does not know are cut to the next that it does. The network is measured beside
-    the dense one, and tightened where it is over a budget then, unless its costs are another device's.
+    the dense one, and tightened where it is over a budget then, unless its costs are another device's;
+    where the run's spec asks for that, it is fine-tuned.
 
     Raises `BudgetUnreachable`, naming the nearest trial, where none keeps the budgets.
     """
@@ -73,7 +76,8 @@ def retarget(
         found = keep_when_measured(spec, subject, costing, found, device, progress)
     folder = RunFolder.claim(out, spec)
     policy_file(subject.network, found.kept).write(folder.policy)
-    dense, pruned = _delivered(spec, subject, costing, found, folder, device, progress)
+    candidates = _recovered(spec, subject, costing, found, progress)
+    costs = _delivered(spec, subject, candidates, folder, device, progress)
     return RetargetResult(
         run=run,
         folder=folder.path,
@@ -88,8 +92,10 @@ def retarget(
         weights=folder.weights,
         predicted_for=device_name(costing.table.fingerprint) if costing.table and device is None else None,
         budgets=tuple(BudgetLine.of(budget) for budget in spec.search.budgets),
-        dense=dense,
-        pruned=pruned,
+        dense=costs["dense"],
+        pruned=costs["pruned"],
+        finetuned=costs.get("finetuned"),
+        finetuned_selection_score=_score(subject, candidates.get("finetuned")),
     )
 
 
@@ -149,21 +155,33 @@ def _judge(spec: RunSpec, subject: Subject, costing: Costing, ledger: Ledger, pr
     return Judge.on(subject, pruner, costing.model, spec.search, judgements, progress)
 
 
+def _recovered(
+    spec: RunSpec, subject: Subject, costing: Costing, found: Found, progress: Progress
+) -> dict[str, Candidate]:
+    pruned = with_blocks_trained(spec, found.judge.pruner, found.pruned, found.kept, progress)
+    final = finetuned(spec, subject, pruned, progress) if spec.finetune.epochs else None
+    return candidates_of(subject, costing, found.policy, pruned, final)
+
+
 def _delivered(
     spec: RunSpec,
     subject: Subject,
-    costing: Costing,
-    found: Found,
+    candidates: Mapping[str, Candidate],
     folder: RunFolder,
     device: Device | None,
     progress: Progress,
-) -> list[CostLine]:
-    """The chosen network is written; what the dense one and it cost."""
-    module = reconstructed(spec, found, progress)
+) -> dict[str, CostLine]:
+    """The last of `candidates` is written; what each of them costs."""
     example = subject.network.images(spec.device.batch)
     with progress.stage("exporting"):
-        write_network(module, example, parity_images(subject.splits.selection), folder)
-    policies = {subject.network.model: costing.space.dense(), module: found.policy}
-    candidates = [Candidate(network, costing.model.cost(policy)) for network, policy in policies.items()]
+        write_network(list(candidates.values())[-1].module, example, parity_images(subject.splits.selection), folder)
     with progress.stage("measuring in turns" if device else "sizing the files"):
-        return cost_lines(candidates, example, device)
+        lines = cost_lines(list(candidates.values()), example, device)
+    return dict(zip(candidates, lines, strict=True))
+
+
+def _score(subject: Subject, finetuned: Candidate | None) -> float | None:
+    """The score of the fine-tuned network, if there is one, on the images that the pruned one was chosen on."""
+    if finetuned is None:
+        return None
+    return float(scores(finetuned.module, subject.splits.selection, subject.task).double().mean())

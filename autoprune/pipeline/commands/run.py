@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autoprune.deploy.report import Report
+from autoprune.deploy.report.document import Report
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput
 from autoprune.pipeline.stages.bench import Bench

@@ -9,7 +9,7 @@ from typing import Self
 
 from autoprune.budget import Budget
 from autoprune.cost import CostModel, CountPlan, Metric
-from autoprune.deploy.file_size import with_file_size
+from autoprune.deploy.onnx_file.size import with_file_size
 from autoprune.errors import BadInput, UnknownKernel
 from autoprune.feasible import DeviceBudgets, FeasibleSet
 from autoprune.pipeline.costs.table import device_name, digest, profiled_space, table_of

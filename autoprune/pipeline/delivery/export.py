@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from autoprune.deploy.onnx_export import export_onnx
-from autoprune.deploy.parity import require_parity
-from autoprune.deploy.run_folder import PolicyFile, RunFolder
+from autoprune.deploy.onnx_file.export import export_onnx
+from autoprune.deploy.onnx_file.parity import require_parity
+from autoprune.deploy.policy.document import PolicyFile
+from autoprune.deploy.run_folder import RunFolder
 from autoprune.evaluation.images import ImageSet
 from autoprune.files import write_atomic
 from autoprune.pipeline.subject import Network

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from autoprune.correlation import rank_correlation
-from autoprune.deploy.report import CarriedScores
+from autoprune.deploy.report.document import CarriedScores
 from autoprune.pipeline.goals.search import Found
 
 _FEWEST_RANKED = 3

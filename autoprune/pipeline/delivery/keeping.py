@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from autoprune.budget import Budget
-from autoprune.cost import Measurement
+from autoprune.cost import Measurement, Metric
 from autoprune.device import Device
 from autoprune.errors import BudgetUnreachable
 from autoprune.pipeline.costs.costing import Costing
@@ -44,7 +46,7 @@ def keep_when_measured(
             progress.advance(attempt, _ATTEMPTS, f"{worst:.3f} of the budget")
             if worst <= 1:
                 return found
-            budgets = [_tightened(b, over[b.metric]) if over.get(b.metric, 0) > 1 else b for b in budgets]
+            budgets = _tightened(costing, found.policy, budgets, over)
             found = _smaller(costing, found, budgets)
     raise BudgetUnreachable(
         f"no policy kept {' and '.join(map(str, limits))} when it was measured ({_ATTEMPTS} tried, the last at "
@@ -59,8 +61,19 @@ def _overshoot(limit: Budget, dense: Measurement, pruned: Measurement) -> float:
     return pruned.median / allowed
 
 
-def _tightened(budget: Budget, over: float) -> Budget:
-    return Budget(budget.metric, budget.limit * _MARGIN / over, budget.relative)
+def _tightened(
+    costing: Costing, policy: Policy, budgets: Sequence[Budget], over: Mapping[Metric, float]
+) -> list[Budget]:
+    """`budgets`, each that `policy` was measured to be `over` at what the table may predict for it to be kept.
+
+    That is less than `policy` was predicted to take, which may be far below the limit: where it was, a limit that is
+    only lowered by the overshoot would choose the same policy again.
+    """
+    loads = costing.feasible(budgets).loads(np.array([policy.widths]))[0]
+    return [
+        Budget(b.metric, b.limit * load * _MARGIN / over[b.metric], b.relative) if over.get(b.metric, 0) > 1 else b
+        for b, load in zip(budgets, loads, strict=False)  # loads on other devices come after those here
+    ]
 
 
 def _smaller(costing: Costing, found: Found, budgets: Sequence[Budget]) -> Found:

@@ -11,14 +11,17 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from autoprune.cost import Cost, Measurement, Metric
-from autoprune.deploy.measure import energies_in_turns, measure_in_turns
-from autoprune.deploy.standing import CostLine, Energy
+from autoprune.deploy.document.standing import CostLine, Energy
+from autoprune.deploy.onnx_file.measure import energies_in_turns, measure_in_turns
 from autoprune.device import Device
 from autoprune.errors import BadInput
+from autoprune.pipeline.costs.costing import Costing
 from autoprune.pipeline.delivery.export import exported
+from autoprune.pipeline.subject import Subject
 from autoprune.profiler.energy.meter import NoMeter, find_meter
 from autoprune.profiler.runtime.fingerprint import Fingerprint
 from autoprune.profiler.table.latency_table import LatencyTable
+from autoprune.space import Policy
 
 # What ONNX files take when they are measured in turns, one a file.
 Measure = Callable[[Sequence[Path]], list[Measurement]]
@@ -30,6 +33,15 @@ class Candidate:
 
     module: nn.Module
     cost: Cost
+
+
+def candidates_of(
+    subject: Subject, costing: Costing, policy: Policy, pruned: nn.Module, final: nn.Module | None
+) -> dict[str, Candidate]:
+    """By name: dense, `pruned` by `policy`, and finetuned where there is a `final` one; the last is handed over."""
+    dense, cost = (costing.model.cost(p) for p in (costing.space.dense(), policy))
+    networks = {"dense": Candidate(subject.network.model, dense), "pruned": Candidate(pruned, cost)}
+    return networks if final is None else {**networks, "finetuned": Candidate(final, cost)}
 
 
 def measures(device: Device) -> dict[Metric, Measure]:

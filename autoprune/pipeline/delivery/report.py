@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from autoprune.deploy.chosen import Chosen
+from autoprune.deploy.document.goals import BudgetLine
+from autoprune.deploy.document.standing import CostLine, Standing
 from autoprune.deploy.front.document import FrontFile
-from autoprune.deploy.goals import BudgetLine
-from autoprune.deploy.page import render
-from autoprune.deploy.report import Report, SearchLine, TableLine
+from autoprune.deploy.report.chosen import Chosen
+from autoprune.deploy.report.document import Report, SearchLine, TableLine
+from autoprune.deploy.report.page import render
 from autoprune.deploy.run_folder import RunFolder
-from autoprune.deploy.standing import CostLine, Standing
 from autoprune.evaluation.evaluator import scores
 from autoprune.evaluation.registry import builtin_tasks
 from autoprune.files import write_atomic

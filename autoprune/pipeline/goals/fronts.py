@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from autoprune.cost import Metric
+from autoprune.deploy.document.goals import BudgetLine
+from autoprune.deploy.document.standing import score_interval
 from autoprune.deploy.front.document import FrontFile, Point
 from autoprune.deploy.front.page import render_front
-from autoprune.deploy.goals import BudgetLine
 from autoprune.deploy.run_folder import RunFolder
-from autoprune.deploy.standing import score_interval
 from autoprune.feasible import FeasibleSet
 from autoprune.files import write_atomic
 from autoprune.front import front, non_dominated

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from autoprune.deploy.goals import BudgetLine, BudgetsElsewhere, FloorLine, OtherDevice, Predicted
-from autoprune.deploy.standing import score_interval
+from autoprune.deploy.document.goals import BudgetLine, BudgetsElsewhere, FloorLine, OtherDevice, Predicted
+from autoprune.deploy.document.standing import score_interval
 from autoprune.evaluation.evaluator import scores
 from autoprune.pipeline.costs.costing import Costing
 from autoprune.pipeline.goals.search import Found

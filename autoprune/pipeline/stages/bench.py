@@ -8,7 +8,8 @@ from functools import cached_property
 from safetensors.torch import load_file
 from torch import nn
 
-from autoprune.deploy.run_folder import PolicyFile, RunFolder
+from autoprune.deploy.policy.document import PolicyFile
+from autoprune.deploy.run_folder import RunFolder
 from autoprune.pipeline.costs.costing import Costing, cost_policies
 from autoprune.pipeline.delivery.export import kept_arrays, write_tensors
 from autoprune.pipeline.scores.scoring import Scoring

@@ -10,19 +10,17 @@ from types import MappingProxyType
 
 from torch import nn
 
-from autoprune.deploy.chosen import Chosen
+from autoprune.deploy.report.chosen import Chosen
 from autoprune.pipeline.delivery.export import parity_images, policy_file, write_network
 from autoprune.pipeline.delivery.generalisation import carried_over
 from autoprune.pipeline.delivery.keeping import keep_when_measured
-from autoprune.pipeline.delivery.measuring import Candidate
-from autoprune.pipeline.delivery.reconstruction import with_blocks_trained
+from autoprune.pipeline.delivery.measuring import candidates_of
+from autoprune.pipeline.delivery.recovery import finetuned, with_blocks_trained
 from autoprune.pipeline.delivery.report import measure_and_report, search_line
 from autoprune.pipeline.goals.fronts import front_of, write_front
 from autoprune.pipeline.goals.outcome import floor_line
 from autoprune.pipeline.goals.search import Explored, Found, choose, explore_with
 from autoprune.pipeline.stages.bench import Bench
-from autoprune.pipeline.subject import epochs
-from autoprune.training import finetune
 
 Stage = Callable[[Bench], None]
 
@@ -91,21 +89,9 @@ def final_network(bench: Bench) -> nn.Module:
     if not bench.spec.finetune.epochs:
         return pruned_network(bench)
 
-    def make() -> nn.Module:
-        pruned, subject = pruned_network(bench), bench.subject
-        with bench.progress.stage("fine-tuning"):
-            return finetune(
-                pruned,
-                subject.network.model,
-                subject.splits,
-                bench.spec.finetune,
-                seed=bench.spec.search.seed,
-                augment=subject.task.augment,
-                score=subject.task.score,
-                on_epoch=epochs(bench.progress),
-            )
-
-    return bench.module("finetuned", make)
+    return bench.module(
+        "finetuned", lambda: finetuned(bench.spec, bench.subject, pruned_network(bench), bench.progress)
+    )
 
 
 def _export(bench: Bench) -> None:
@@ -122,14 +108,8 @@ def _measure(bench: Bench) -> None:
     """Leaves report.html and report.json: all networks measured in turns, and tested."""
     if bench.folder.report.is_file():
         return
-    model = bench.costing.model
-    cost = model.cost(bench.chosen[0])
-    candidates = {
-        "dense": Candidate(bench.subject.network.model, model.cost(model.space.dense())),
-        "pruned": Candidate(pruned_network(bench), cost),
-    }
-    if bench.spec.finetune.epochs:
-        candidates["finetuned"] = Candidate(final_network(bench), cost)
+    final = final_network(bench) if bench.spec.finetune.epochs else None
+    candidates = candidates_of(bench.subject, bench.costing, bench.chosen[0], pruned_network(bench), final)
     chosen = Chosen.load(bench.folder.chosen)
     measure_and_report(
         bench.spec,

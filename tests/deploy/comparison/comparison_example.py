@@ -10,7 +10,7 @@ import numpy as np
 from autoprune.budget import Budget
 from autoprune.deploy.comparison.document import AgentLine, Comparison, TimeLine, outcomes
 from autoprune.deploy.comparison.words import verdict
-from autoprune.deploy.goals import BudgetLine, BudgetsElsewhere
+from autoprune.deploy.document.goals import BudgetLine, BudgetsElsewhere
 
 # What each agent is better than random by, on average: clearly, hardly, worse.
 GAINS = {"random": 0.0, "evolution": 0.02, "tpe": 0.0005, "uniform": -0.03}

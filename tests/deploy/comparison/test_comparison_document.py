@@ -10,7 +10,7 @@ from comparison_example import comparison
 
 from autoprune.budget import Budget
 from autoprune.deploy.comparison.document import Comparison, outcomes
-from autoprune.deploy.goals import BudgetLine, BudgetsElsewhere
+from autoprune.deploy.document.goals import BudgetLine, BudgetsElsewhere
 from autoprune.errors import BadInput
 from autoprune.significance import holm, sign_flip_p
 

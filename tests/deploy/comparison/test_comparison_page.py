@@ -12,7 +12,7 @@ from autoprune.budget import Budget
 from autoprune.deploy.comparison.document import Comparison
 from autoprune.deploy.comparison.page import render
 from autoprune.deploy.comparison.pictures import curves, differences, selection_differences
-from autoprune.deploy.goals import BudgetLine, BudgetsElsewhere
+from autoprune.deploy.document.goals import BudgetLine, BudgetsElsewhere
 
 
 class Page(HTMLParser):

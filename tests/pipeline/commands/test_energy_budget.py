@@ -13,9 +13,9 @@ from constant_power import ConstantPower
 
 from autoprune import pipeline
 from autoprune.cost import Metric
-from autoprune.deploy.report import SCHEMA_FILE, Report
+from autoprune.deploy.report.document import SCHEMA_FILE, Report
+from autoprune.deploy.report.words import rows, verdict
 from autoprune.deploy.run_folder import RunFolder
-from autoprune.deploy.summary import rows, verdict
 from autoprune.errors import BudgetUnreachable
 from autoprune.profiler.energy.meter import NoMeter
 from autoprune.spec import RunSpec

@@ -11,9 +11,9 @@ import pytest
 from autoprune import pipeline
 from autoprune.budget import Budget
 from autoprune.cost import Metric
-from autoprune.deploy.report import Report
+from autoprune.deploy.report.document import Report
+from autoprune.deploy.report.words import goal_rows
 from autoprune.deploy.run_folder import RunFolder
-from autoprune.deploy.summary import goal_rows
 from autoprune.searchers.ledger import Ledger
 from autoprune.spec import RunSpec
 

@@ -18,8 +18,9 @@ from safetensors.torch import load_file
 
 from autoprune import pipeline
 from autoprune.cli import main
-from autoprune.deploy.goals import BudgetCheck
-from autoprune.deploy.run_folder import PolicyFile, RunFolder
+from autoprune.deploy.document.goals import BudgetCheck
+from autoprune.deploy.policy.document import PolicyFile
+from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput, BudgetUnreachable
 from autoprune.evaluation.digits import digits
 from autoprune.evaluation.evaluator import Evaluator

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,13 @@ from tiny import TinyNet
 import autoprune
 from autoprune import pipeline
 from autoprune.cost import CostModel
-from autoprune.deploy.report import SCHEMA_FILE, Report
-from autoprune.deploy.run_folder import PolicyFile, RunFolder
+from autoprune.deploy.policy.document import PolicyFile
+from autoprune.deploy.report.document import SCHEMA_FILE, Report
+from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput, BudgetUnreachable, ForeignTable
 from autoprune.evaluation.digits import digits
 from autoprune.pipeline.subject import Network
+from autoprune.progress import Silent
 from autoprune.searchers.ledger import Ledger
 from autoprune.spec import ModelSpec, RunSpec, TaskSpec
 from autoprune.tables.reading import read_table
@@ -40,6 +44,18 @@ def spec(model: str = "tiny:tiny_net", **search: Any) -> RunSpec:
             "finetune": {"epochs": 1, "batch": 64},
         }
     )
+
+
+class Stages(Silent):
+    """Keeps the names of the stages that were begun."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.seen.append(name)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +169,29 @@ def test_a_group_that_is_to_be_kept_stays_whole(tmp_path: Path) -> None:
     assert found.relative_macs <= 0.7
     assert found.policy is not None
     assert PolicyFile.load(found.policy).groups["conv2"].width == 24
+
+
+@pytest.mark.parametrize("model", ["digits_cnn", "tiny:tiny_net"])
+def test_a_mistyped_group_to_keep_is_told_before_the_dense_network_is_trained(model: str, tmp_path: Path) -> None:
+    stages = Stages()
+    with pytest.raises(BadInput, match="'conv7' is no channel group to keep whole; there are"):
+        pipeline.run(spec(model, keep=["conv1", "conv7"]), tmp_path / "run", stages)
+    assert stages.seen == ["loading", "tracing"]
+    assert not (tmp_path / "run" / "dense.safetensors").exists()
+
+
+def test_a_mistyped_group_of_a_module_from_memory_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    stages = Stages()
+    with pytest.raises(BadInput, match="'conv7' is no channel group"):
+        autoprune.prune(
+            TinyNet(),
+            digits(),
+            budget="latency=0.9x",
+            out=tmp_path / "run",
+            progress=stages,
+            search={"keep": ["conv7"]},
+        )
+    assert stages.seen == []
 
 
 def test_an_unreachable_budget_says_what_the_smallest_network_costs(tmp_path: Path) -> None:

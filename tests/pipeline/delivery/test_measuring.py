@@ -12,8 +12,8 @@ from table_example import example_table
 from tiny import TinyNet
 
 from autoprune.cost import Cost
-from autoprune.deploy.onnx_export import export_onnx
-from autoprune.deploy.standing import Energy, Latency
+from autoprune.deploy.document.standing import Energy, Latency
+from autoprune.deploy.onnx_file.export import export_onnx
 from autoprune.device import Device
 from autoprune.errors import BadInput
 from autoprune.pipeline.delivery import measuring

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from table_example import digest, example_table
 
-from autoprune.deploy.report import TableLine
+from autoprune.deploy.report.document import TableLine
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.pipeline.delivery.report import verify_commands
 from autoprune.spec import RunSpec

@@ -13,9 +13,9 @@ from tiny import TinyNet
 
 import autoprune
 from autoprune import pipeline
-from autoprune.deploy.report import SCHEMA_FILE, Report
+from autoprune.deploy.report.document import SCHEMA_FILE, Report
+from autoprune.deploy.report.words import goal_rows, verdict
 from autoprune.deploy.run_folder import RunFolder
-from autoprune.deploy.summary import goal_rows, verdict
 from autoprune.errors import BadInput, FloorUnreachable
 from autoprune.evaluation.digits import digits
 from autoprune.searchers.ledger import Ledger

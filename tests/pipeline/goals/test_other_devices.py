@@ -12,9 +12,9 @@ import pytest
 
 from autoprune import pipeline
 from autoprune.deploy.comparison.document import Comparison
-from autoprune.deploy.report import SCHEMA_FILE
+from autoprune.deploy.report.document import SCHEMA_FILE
+from autoprune.deploy.report.words import goal_rows, rows
 from autoprune.deploy.run_folder import RunFolder
-from autoprune.deploy.summary import goal_rows, rows
 from autoprune.errors import BadInput, BudgetUnreachable
 from autoprune.pipeline.costs.costing import cost_policies
 from autoprune.pipeline.subject import Network

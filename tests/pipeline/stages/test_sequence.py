@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autoprune.deploy.report import Report
+from autoprune.deploy.report.document import Report
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.pipeline.commands.run import claim
 from autoprune.pipeline.stages.sequence import STAGES, final_network

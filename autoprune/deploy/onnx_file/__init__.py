@@ -1,0 +1,1 @@
+"""The network as an ONNX file: exported, checked against the module, sized, measured."""

@@ -1,0 +1,1 @@
+"""What `autoprune search` writes of the policy it chose: policy.json."""

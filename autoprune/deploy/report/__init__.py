@@ -1,0 +1,1 @@
+"""What `autoprune run` writes: report.json, the same in words, its pictures, and report.html."""

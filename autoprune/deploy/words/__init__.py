@@ -1,0 +1,1 @@
+"""What the screen and the pages of every kind say alike: amounts, goals, and tables."""
