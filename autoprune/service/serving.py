@@ -48,6 +48,7 @@ def serve(settings: Settings, worker_command: Sequence[str]) -> None:
     try:
         for man in crew:
             man.start()
+        print(f"autoprune serves http://{settings.host}:{settings.port}; /docs tells every route", file=sys.stderr)
         uvicorn.run(
             app,
             host=settings.host,

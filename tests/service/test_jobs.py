@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import httpx
@@ -10,8 +11,11 @@ from running_service import Running, spec, wait_until
 
 from autoprune import pipeline
 from autoprune.client import Client, JobDocument, ServiceProblem
+from autoprune.client.documents import VerifyRequest
 from autoprune.deploy.policy.document import PolicyFile
 from autoprune.deploy.report.document import Report
+from autoprune.spec import DeviceSpec, ModelSpec
+from autoprune.tables.reading import read_table
 
 
 def test_a_job_ends_as_the_same_run_on_the_command_line(client: Client, finished: JobDocument, tmp_path: Path) -> None:
@@ -111,10 +115,23 @@ def test_a_job_that_cannot_keep_its_budget_fails_and_says_why(client: Client) ->
         client.delete(client.submit(spec(name="listed")).id)
 
 
-def test_a_verification_is_a_job_that_leaves_what_it_found(service: Running, client: Client) -> None:
+def test_a_verification_is_a_job_that_leaves_what_it_found(client: Client, tmp_path: Path) -> None:
+    model, device, shape = ModelSpec(name="tiny:tiny_net"), DeviceSpec(seconds=1), (1, 1, 8, 8)
+    pipeline.profile(model, device, shape, tmp_path / "table.json")
+    table = client.upload(tmp_path / "table.json", "table").id
+    job = client.wait(client.verify(VerifyRequest(table=table, model="tiny", input=shape, networks=2)).id)
+    assert job.state == "done", job.error
+    client.fetch(job.id, tmp_path / "got")
+    [network] = read_table(tmp_path / "got" / "table.json").networks.values()
+    assert network.verification is not None
+    told = json.loads((tmp_path / "got" / "verification.json").read_text())
+    assert (told["networks"], told["mape"]) == (2, network.verification.mape)
+    with pytest.raises(ServiceProblem, match="not on the server's list"):
+        client.verify(VerifyRequest(table=table, model="resnet18", input=shape))
+
+
+def test_an_installed_table_is_shown_with_its_stairs(service: Running, client: Client) -> None:
     table = client.tables()[0]
-    asked = {"table": table.name, "model": "nothing"}
-    assert httpx.post(f"{service.url}/v1/tables/verify", json=asked).status_code == 422
     shown = httpx.get(f"{service.url}/v1/tables/{table.name}", params={"network": table.networks[0].digest}).json()
     assert shown["network"]["stairs"]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Annotated, Literal
+import threading
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Header, Query
 from starlette.responses import FileResponse, StreamingResponse
@@ -13,6 +15,10 @@ from autoprune.deploy.run_folder import RunFolder
 from autoprune.service.api.jobs import JobId, existing
 from autoprune.service.refusal import Refusal
 from autoprune.service.state import Reader, Service, Shared
+from autoprune.spec import RunSpec
+
+if TYPE_CHECKING:
+    from autoprune.searchers.ledger import Ledger
 
 router = APIRouter(prefix="/v1/jobs/{job}", tags=["jobs"])
 
@@ -33,6 +39,7 @@ NAMES: tuple[ArtefactName, ...] = ArtefactName.__args__  # type: ignore[attr-def
 _PAGE = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; sandbox allow-scripts"
 )
+_one_reader = threading.Lock()  # a ledger is no place for two threads
 _EVENT_STREAM = {"content": {"text/event-stream": {}}, "description": "server-sent events"}
 
 
@@ -63,13 +70,11 @@ def list_trials(
 
 
 def _trials(service: Service, job: str) -> list[TrialDocument]:
-    from autoprune.searchers.ledger import Ledger
-    from autoprune.spec import RunSpec
-
     folder = RunFolder(service.settings.runs / job)
     if not (folder.study.is_file() and folder.spec.is_file()):
         return []
-    ledger = Ledger(folder.study, RunSpec.load(folder.spec).name, None)
+    with _one_reader:
+        recorded = _ledger(folder).by_agent()
     return [
         TrialDocument(
             number=trial.number,
@@ -79,8 +84,16 @@ def _trials(service: Service, job: str) -> list[TrialDocument]:
             costs={str(metric): value for metric, value in trial.cost.known.items()},
             widths=trial.policy.widths,
         )
-        for agent, trial in ledger.by_agent()
+        for agent, trial in recorded
     ]
+
+
+@functools.lru_cache(maxsize=16)
+def _ledger(folder: RunFolder) -> Ledger:
+    """Kept open, so that those who look again and again read what is new only."""
+    from autoprune.searchers.ledger import Ledger
+
+    return Ledger(folder.study, RunSpec.load(folder.spec).name, None)
 
 
 @router.get("/artefacts", summary="List a job's files")

@@ -36,6 +36,7 @@ class Guard:
         self._app, self._limits = app, settings.limits
         self._rates = Rates(settings.limits.requests_per_second, settings.limits.burst)
         self._hosts = _hosts(settings)
+        self._known: set[str] = set()  # what has opened something before; others share their address's rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -43,10 +44,11 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        answer = _with_headers(send)
+        who = _who(headers)
+        answer = self._answering(scope, send, who)
         try:
             self._require_host(headers)
-            self._require_rate(scope, headers)
+            self._require_rate(who if who in self._known else _address(scope))
             limited = self._limited(scope, headers, receive)
         except Refusal as refusal:
             await problem(refusal)(scope, receive, answer)
@@ -58,13 +60,26 @@ class Guard:
         if self._hosts is not None and host.lower() not in self._hosts:
             raise Refusal(421, "host", f"this server is not called {host[:80]!r}; add it to `hosts` in its settings")
 
-    def _require_rate(self, scope: Scope, headers: Headers) -> None:
-        token = headers.get("authorization") or headers.get("cookie")
-        client = scope.get("client")
-        who = hashlib.sha256(token.encode()).hexdigest() if token else str(client[0] if client else "")
+    def _require_rate(self, who: str) -> None:
         if wait := self._rates.seconds_to_wait(who):
             error = f"more than {self._limits.requests_per_second:g} requests a second; wait a moment"
             raise Refusal(429, "rate", error, retry_after=math.ceil(wait))
+
+    def _answering(self, scope: Scope, send: Send, who: str) -> Send:
+        """`send` that adds the headers, and remembers whose token or session it was."""
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                if message["status"] == 401:
+                    self._known.discard(who)
+                elif getattr(scope.get("state", {}).get("identity"), "token", ""):
+                    self._known.add(who)
+            await send(message)
+
+        return answer
 
     def _limited(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
         """`receive`, which refuses a body that is too long as soon as that is known."""
@@ -102,12 +117,11 @@ def _names(settings: Settings) -> Iterable[str]:
     return (*_LOOPBACK, settings.host)
 
 
-def _with_headers(send: Send) -> Send:
-    async def answer(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
+def _who(headers: Headers) -> str:
+    """Stands for the token or the session that is shown."""
+    return hashlib.sha256(f"{headers.get('authorization')} {headers.get('cookie')}".encode()).hexdigest()
 
-    return answer
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
