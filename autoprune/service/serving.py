@@ -23,7 +23,7 @@ from autoprune.service.settings import Settings
 from autoprune.service.work.ids import new_worker_id
 
 _SECONDS_BEFORE_ANOTHER = 0.5  # doubled for each worker that ends soon after it was started
-_MOST_SECONDS_BEFORE_ANOTHER = 30.0
+_MOST_SECONDS_BEFORE_ANOTHER = 5.0
 _SOON = 20.0
 _SECONDS_TO_LEAVE = 5.0
 _SECONDS_TO_LEAVE_STREAMS = 2

@@ -17,6 +17,7 @@ from autoprune.service.records.database import now
 from autoprune.service.records.schema import events as events_table
 from autoprune.service.records.schema import jobs
 
+MOST_DEATHS = 50
 WAITING: tuple[State, ...] = ("queued", "running")
 
 
@@ -122,16 +123,25 @@ def count_by_state(engine: sa.Engine) -> dict[tuple[str, str], int]:
 
 
 def begin(engine: sa.Engine, job: str, stage: str, worker: str) -> JobDocument | None:
-    """Let `worker` take up a stage of the job; None where the job is over, cancelled or gone."""
+    """Let `worker` take up a stage of the job; None where the job is over, cancelled or gone.
+
+    Another worker that holds the job has died; a job that too many have died of, in one stage, fails.
+    """
+    died_here = sa.and_(jobs.c.stage == stage, jobs.c.worker.is_not(None), jobs.c.worker != worker)
     with engine.begin() as connection:
         own = jobs.update().where(jobs.c.id == job, jobs.c.state.in_(WAITING))
         values: dict[str, Any] = {"state": "running", "stage": stage, "worker": worker}
-        started = sa.func.coalesce(jobs.c.started, now())
-        row = connection.execute(own.values(**values, started=started).returning(*jobs.c)).one_or_none()
+        values["started"] = sa.func.coalesce(jobs.c.started, now())
+        values["deaths"] = sa.case((died_here, jobs.c.deaths + 1), (jobs.c.stage == stage, jobs.c.deaths), else_=0)
+        row = connection.execute(own.values(**values).returning(*jobs.c)).one_or_none()
         if row is None:
             return None
         events.append(connection, job, "stage", {"stage": stage})
-    return document(row)
+    if row.deaths <= MOST_DEATHS:
+        return document(row)
+    reason = f"{row.deaths} workers have died in this stage, perhaps for want of memory; ask for less"
+    end(engine, job, "failed", reason)
+    return None
 
 
 def report(engine: sa.Engine, job: str, doing: str, done: float, total: float, note: str, since: float) -> None:

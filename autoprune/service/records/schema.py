@@ -30,6 +30,7 @@ jobs = Table(
     Column("note", Text, nullable=False, default=""),
     Column("error", Text),
     Column("worker", Text),  # that holds its folder
+    Column("deaths", Integer, nullable=False, default=0),  # of workers, in the stage that it is in
     UniqueConstraint("token", "key"),
 )
 Index("autoprune_jobs_newest", jobs.c.created, jobs.c.id)

@@ -70,7 +70,7 @@ def _launch(hands: Hands, devices: Sequence[str]) -> None:
     logging.getLogger("dbos").setLevel(logging.WARNING)
     DBOS(config=queues.configuration(hands.engine, hands.worker))
 
-    @DBOS.workflow(name=queues.WORKFLOW)
+    @DBOS.workflow(name=queues.WORKFLOW, max_recovery_attempts=None)  # the job's record counts them
     def job(job_id: str, kind: str) -> Outcome:
         try:
             return _carried_out(hands, job_id, kind)
