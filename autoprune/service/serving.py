@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -102,7 +103,7 @@ class Crewman(threading.Thread):
 
 def worker_command(settings: Settings, config: Path | None) -> list[str]:
     """What starts a worker of these settings as a child."""
-    command = [sys.executable, "-m", "autoprune", "worker", "--data", str(settings.data), "--child"]
+    command = [sys.executable, "-m", "autoprune", "worker", "--data", str(settings.data), "--parent", str(os.getpid())]
     if config is not None:
         command += ["--config", str(config)]
     if settings.database is not None:

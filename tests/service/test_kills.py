@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from running_service import Running, running, spec
+from running_service import Running, running, spec, wait_until
 
 from autoprune import pipeline
 from autoprune.deploy.run_folder import RunFolder
@@ -52,6 +52,14 @@ def test_kills_of_worker_and_server_leave_no_trace_in_the_result(tmp_path: Path)
         assert killed.weights.read_bytes() == calm.weights.read_bytes()
         assert keys(killed) == keys(calm)
         assert len(keys(killed)) == TRIALS
+
+
+def test_a_worker_ends_with_its_server_even_one_that_is_only_just_starting(tmp_path: Path) -> None:
+    service = Running(tmp_path)
+    service.start(ready=False)
+    worker = service.worker_pid()
+    service.kill()
+    wait_until(lambda: not Path(f"/proc/{worker}").exists())
 
 
 def _kill(service: Running, *, server: bool) -> None:

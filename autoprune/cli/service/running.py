@@ -71,13 +71,13 @@ def worker(
         list[str] | None, typer.Option("--device", help="Serve this device only; may be repeated.")
     ] = None,
     worker_id: Annotated[str | None, typer.Option("--id", hidden=True)] = None,
-    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+    parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
 ) -> None:
     """Carry out jobs of a service, on this machine; any number of workers may share its database and data folder."""
     with service_extra():
         from autoprune.service.work.worker import work
 
-        work(_settings(config, data=data, database=database), device or (), worker_id, child)
+        work(_settings(config, data=data, database=database), device or (), worker_id, parent)
 
 
 @token_app.command("create")

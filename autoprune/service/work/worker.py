@@ -28,8 +28,8 @@ _BUSY_MS = 30_000  # a worker waits for the database rather than lose work
 log = logging.getLogger("autoprune.worker")
 
 
-def work(settings: Settings, devices: Sequence[str] = (), worker: str | None = None, child: bool = False) -> None:
-    """Carry out jobs until the process is told to end; a `child` ends with its parent.
+def work(settings: Settings, devices: Sequence[str] = (), worker: str | None = None, parent: int | None = None) -> None:
+    """Carry out jobs until the process is told to end; one that has a `parent` process ends with it.
 
     Raises `BadInput` for a device that the settings do not name.
     """
@@ -42,7 +42,6 @@ def work(settings: Settings, devices: Sequence[str] = (), worker: str | None = N
     engine = open_database(settings.database_url, busy_ms=_BUSY_MS)
     hands = Hands(engine, settings, worker or new_worker_id())
     _launch(hands, served)
-    parent = os.getppid() if child else None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _end(hands, 0))
     log.warning("worker %s serves %s", hands.worker, ", ".join(served))
