@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -42,6 +43,7 @@ BudgetText = Annotated[
     Budget,
     BeforeValidator(_budget),
     PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["latency=0.5x", "macs=60M"]}),
 ]
 
 
@@ -49,7 +51,12 @@ def _floor(value: object) -> object:
     return Floor.parse(str(value)) if isinstance(value, str | float | int) else value
 
 
-FloorText = Annotated[Floor, BeforeValidator(_floor), PlainSerializer(str, return_type=str)]
+FloorText = Annotated[
+    Floor,
+    BeforeValidator(_floor),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["dense-0.01", "0.91"]}),
+]
 
 
 def _one_or_several(value: object) -> object:

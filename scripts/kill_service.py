@@ -11,11 +11,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from running_service import Running, running, spec
+from running_service import Running, running, spec, wait_until
 
 from autoprune import pipeline
+from autoprune.client import Client, JobDocument
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.searchers.ledger import Ledger
+from autoprune.spec import RunSpec
+
+_WORK = ("searching", "reconstructing blocks", "fine-tuning", "measuring in turns")
 
 
 def main() -> int:
@@ -47,21 +51,28 @@ def main() -> int:
     return 0 if all(same.values()) else 1
 
 
-def _killed(job: object, place: Path, kills: int, chance: random.Random) -> RunFolder:
+def _killed(job: RunSpec, place: Path, kills: int, chance: random.Random) -> RunFolder:
     with running(place) as service, service.client() as client:
-        made = client.submit(job).id  # type: ignore[arg-type]
+        where = client.submit(job)
         start, done = time.monotonic(), 0
-        while not client.job(made).is_finished and done < kills:
-            time.sleep(chance.uniform(0.2, 6.0))
+        while not where.is_finished and done < kills:
+            if done % 2 == 0:  # every other time its worker may still be starting
+                wait_until(lambda killed=where: _at_work(client, killed))  # type: ignore[misc]
+            time.sleep(chance.uniform(0.0, 3.0))
             _kill(service, server=done % 5 == 4)
-            done += 1
-            where = client.job(made)
+            done, where = done + 1, client.job(where.id)
             print(f"kill {done}: in {where.stage} ({where.doing} {where.done:g} of {where.total:g})", flush=True)
-        ended = client.wait(made)
+        ended = client.wait(where.id)
         print(f"{ended.state} after {done} kills and {time.monotonic() - start:.0f} s {ended.error or ''}")
         kept = place / "killed"
-        (service.data / "runs" / made).rename(kept)
+        (service.data / "runs" / ended.id).rename(kept)
     return RunFolder(kept)
+
+
+def _at_work(client: Client, killed: JobDocument) -> bool:
+    """Whether the job has come somewhere since it was `killed`, or is over."""
+    now = client.job(killed.id)
+    return now.is_finished or (now.doing in _WORK and (now.doing, now.done) != (killed.doing, killed.done))
 
 
 def _kill(service: Running, *, server: bool) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import sqlalchemy as sa
 from dbos import DBOSClient
-from fastapi import Depends
+from fastapi import Depends, Security
+from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
 from autoprune.service.feed import Feed
@@ -49,7 +50,11 @@ def service_of(request: Request) -> Service:
 Shared = Annotated[Service, Depends(service_of)]
 
 
-def _whoever(request: Request, service: Shared) -> Identity:
+# Tells the schema, and so the interactive documentation, how a token is shown; `identify` reads it.
+_BEARER = HTTPBearer(auto_error=False, description="a token of autoprune token create, where one is asked for")
+
+
+def _whoever(request: Request, service: Shared, _shown: Annotated[object, Security(_BEARER)]) -> Identity:
     found = identify(request, service.settings, service.engine)
     request.state.identity = found
     return found

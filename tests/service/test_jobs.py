@@ -153,4 +153,6 @@ def test_the_documentation_loads_nothing_from_elsewhere(service: Running) -> Non
     assert "the HTTP interface" in page.text
     for name in ("swagger-ui.css", "swagger-ui-bundle.js"):
         assert httpx.get(f"{service.url}/docs/files/{name}").status_code == 200
-    assert httpx.get(f"{service.url}/openapi.json").json()["paths"]["/v1/jobs"]["post"]
+    schema = httpx.get(f"{service.url}/openapi.json").json()
+    assert schema["paths"]["/v1/jobs"]["post"]["security"]
+    assert schema["components"]["schemas"]["SearchSpec"]["properties"]["budgets"]["items"]["type"] == "string"
