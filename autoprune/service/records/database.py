@@ -58,6 +58,13 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and "disk is full" in str(error)
 
 
+def clock(engine: sa.Engine) -> sa.ColumnElement[float]:
+    """The database's own time, in seconds since 1970 UTC: machines that share one need not agree on theirs."""
+    if engine.dialect.name == "postgresql":
+        return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
+    return sa.literal(now())
+
+
 def now() -> float:
     """Seconds since 1970 UTC."""
     return time.time()

@@ -7,21 +7,21 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from autoprune.service.records.database import now
+from autoprune.service.records.database import clock
 from autoprune.service.records.schema import workers
 
 
 def enter(engine: sa.Engine, worker: str, devices: Sequence[str]) -> None:
     """Write down a new worker."""
     with engine.begin() as connection:
-        connection.execute(workers.insert().values(id=worker, devices=json.dumps(list(devices)), seen=now()))
+        connection.execute(workers.insert().values(id=worker, devices=json.dumps(list(devices)), seen=clock(engine)))
 
 
 def beat(engine: sa.Engine, worker: str) -> bool:
     """Say that a worker is alive; whether it was not given up before."""
     with engine.begin() as connection:
         own = workers.update().where(workers.c.id == worker)
-        return connection.execute(own.values(seen=now())).rowcount == 1
+        return connection.execute(own.values(seen=clock(engine))).rowcount == 1
 
 
 def leave(engine: sa.Engine, worker: str) -> None:
@@ -33,11 +33,11 @@ def leave(engine: sa.Engine, worker: str) -> None:
 def give_up(engine: sa.Engine, lease_seconds: float) -> None:
     """Forget the workers that have been silent for longer than the lease."""
     with engine.begin() as connection:
-        connection.execute(workers.delete().where(workers.c.seen < now() - lease_seconds))
+        connection.execute(workers.delete().where(workers.c.seen < clock(engine) - lease_seconds))
 
 
 def alive(engine: sa.Engine, lease_seconds: float) -> dict[str, list[str]]:
     """The devices of each worker that has been heard of within the lease."""
-    query = sa.select(workers.c.id, workers.c.devices).where(workers.c.seen >= now() - lease_seconds)
+    query = sa.select(workers.c.id, workers.c.devices).where(workers.c.seen >= clock(engine) - lease_seconds)
     with engine.connect() as connection:
         return {worker: json.loads(devices) for worker, devices in connection.execute(query)}
