@@ -19,7 +19,7 @@ import tomli_w
 from autoprune.client import Client
 from autoprune.spec import RunSpec
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parent
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 PATIENCE_S = 240.0
 SPEC: dict[str, Any] = {
