@@ -112,7 +112,7 @@ def test_a_job_that_cannot_keep_its_budget_fails_and_says_why(client: Client) ->
     assert job.error is not None
     assert "smallest network costs" in job.error
     with pytest.raises(ServiceProblem, match="cancel it first"):
-        client.delete(client.submit(spec(name="listed")).id)
+        client.delete(client.submit(spec(name="kept")).id)
 
 
 def test_a_verification_is_a_job_that_leaves_what_it_found(client: Client, tmp_path: Path) -> None:
