@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autoprune.errors import BadInput
 from autoprune.training.data import Samples, Score
+from autoprune.training.loss import Loss
+from autoprune.training.mixup import Labels
 
 _BATCH = 256
 
@@ -19,11 +20,11 @@ def correct(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs.argmax(dim=1) == targets).float()
 
 
-def judge(network: nn.Module, samples: Samples, score: Score) -> tuple[float, float]:
-    """Mean `score` and mean cross-entropy in nats of `network`, in eval mode, over all `samples`."""
+def judge(network: nn.Module, samples: Samples, score: Score, loss: Loss | None = None) -> tuple[float, float]:
+    """Mean `score` and mean `loss` (by default cross-entropy) of `network`, in eval mode, over all `samples`."""
     if len(samples) == 0:
         raise BadInput("the split that chooses the checkpoint is empty")
-    place = next(network.parameters()).device
+    place, loss = next(network.parameters()).device, loss or Loss()
     network.eval()
     scores, losses = 0.0, 0.0
     with torch.inference_mode():
@@ -31,24 +32,30 @@ def judge(network: nn.Module, samples: Samples, score: Score) -> tuple[float, fl
             inputs, targets = (t.to(place) for t in samples.batch(indices))
             outputs = network(inputs)
             scores += float(score(outputs, targets).sum())
-            losses += float(F.cross_entropy(outputs, targets, reduction="sum"))
+            losses += float(loss(inputs, outputs, Labels(targets))) * len(targets)
     return scores / len(samples), losses / len(samples)
 
 
 class BestCheckpoint:
-    """Watches a network in training; the state it has when the watch begins is the first candidate."""
+    """Watches a network in training; the state it has when the watch begins is the first candidate.
 
-    def __init__(self, network: nn.Module, samples: Samples, score: Score) -> None:
-        self._network, self._samples, self._score = network, samples, score
-        self._rank = (-math.inf, -math.inf)
+    Without a teacher in `loss` the best is the highest score, and the lowest loss among equals. With
+    one it is the lowest loss of those that score no lower than the first: how far a student is from
+    its teacher is known far better from a few images than how many of them it gets right.
+    """
+
+    def __init__(self, network: nn.Module, samples: Samples, score: Score, loss: Loss | None = None) -> None:
+        self._network, self._samples, self._score, self._loss = network, samples, score, loss or Loss()
+        self._least, self._rank = -math.inf, (-math.inf, -math.inf)
         self._state = _state(network)
-        self.offer()
+        self._least, _ = self.offer()
 
     def offer(self) -> tuple[float, float]:
-        """Judge the network as it is now and remember it if it is the best: its mean score and cross-entropy."""
-        score, loss = judge(self._network, self._samples, self._score)
-        if (score, -loss) > self._rank:
-            self._rank = (score, -loss)
+        """Judge the network as it is now and remember it if it is the best: its mean score and loss."""
+        score, loss = judge(self._network, self._samples, self._score, self._loss)
+        rank = (0.0 if self._loss.teacher else score, -loss)
+        if rank > self._rank and score >= self._least:
+            self._rank = rank
             self._state = _state(self._network)
         return score, loss
 

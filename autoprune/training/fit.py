@@ -27,7 +27,7 @@ class Epoch:
     """What one pass over the training split did; `number` counts from 1 to `epochs`.
 
     `learning_rate` at the pass's start, `loss` the mean training loss, and the mean score and
-    cross-entropy on the validation split after it, None where there is no such split.
+    loss on the validation split after it, None where there is no such split.
     """
 
     number: int
@@ -69,8 +69,8 @@ def fit(
     `frozen_norms` batch norms compute with their running statistics, as they do in eval mode, and
     keep them: a network that was refitted to them is thrown off by those of small batches.
 
-    With `validation` the best checkpoint is returned, the start being one of them: the highest mean
-    `score`, the lowest loss among equals. Without it, the last one.
+    With `validation` the best checkpoint is returned, the start being one of them (see `BestCheckpoint`);
+    without it, the last one.
 
     The same seed gives the same network on the same machine and number of threads. The global
     random state is left as it was. `on_epoch` hears of each pass once it is done.
@@ -84,7 +84,7 @@ def fit(
     place = _device(device)
     student = copy.deepcopy(model).to(place)
     loss = Loss(copy.deepcopy(teacher).to(place).eval() if teacher is not None else None, distillation, temperature)
-    best = BestCheckpoint(student, validation, score) if validation is not None else None
+    best = BestCheckpoint(student, validation, score, loss) if validation is not None else None
     optimizer = _optimizer(student, learning_rate, momentum, weight_decay)
     steps = epochs * len(_batches(torch.arange(len(train)), batch))
     schedule = CosineAnnealingLR(optimizer, T_max=max(1, steps))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from autoprune.errors import BadInput
 from autoprune.evaluation.splits import Split
 from autoprune.training.checkpoint import BestCheckpoint, correct, judge
+from autoprune.training.loss import Loss
 
 
 class _Fixed(nn.Module):
@@ -51,6 +52,17 @@ def test_the_start_is_a_candidate() -> None:
     assert best.offer()[0] == 0.0
     best.restore()
     assert network.logits.tolist() == [[1.0, 0.0]]
+
+
+def test_with_a_teacher_the_nearest_to_it_is_restored_that_scores_no_lower_than_the_start() -> None:
+    teacher = _Fixed(torch.tensor([[2.0, 1.9, 0.0]]))
+    network = _Fixed(torch.tensor([[1.0, 0.0, 0.0]]))  # right, and far from the teacher
+    best = BestCheckpoint(network, _samples([0]), correct, Loss(teacher, 1.0, 1.0))
+    for logits in ([[2.0, 1.5, 0.0]], [[5.0, 0.0, 0.0]], [[2.0, 2.01, 0.0]]):  # nearer; surer; nearest, but wrong
+        network.logits.data = torch.tensor(logits)
+        best.offer()
+    best.restore()
+    assert network.logits.tolist() == [[2.0, 1.5, 0.0]]
 
 
 def test_no_samples_are_refused() -> None:
