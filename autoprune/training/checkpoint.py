@@ -40,20 +40,22 @@ class BestCheckpoint:
     """Watches a network in training; the state it has when the watch begins is the first candidate.
 
     Without a teacher in `loss` the best is the highest score, and the lowest loss among equals. With
-    one it is the lowest loss of those that score no lower than the first: how far a student is from
-    its teacher is known far better from a few images than how many of them it gets right.
+    one it is the lowest loss of those that score no lower than the first, or so little that it may be
+    chance (one standard error): how far a student is from its teacher is known far better from a few
+    images than how many of them it gets right.
     """
 
     def __init__(self, network: nn.Module, samples: Samples, score: Score, loss: Loss | None = None) -> None:
         self._network, self._samples, self._score, self._loss = network, samples, score, loss or Loss()
         self._least, self._rank = -math.inf, (-math.inf, -math.inf)
         self._state = _state(network)
-        self._least, _ = self.offer()
+        start, _ = self.offer()
+        self._least = start - math.sqrt(max(0.0, start * (1 - start)) / len(samples))
 
     def offer(self) -> tuple[float, float]:
         """Judge the network as it is now and remember it if it is the best: its mean score and loss."""
         score, loss = judge(self._network, self._samples, self._score, self._loss)
-        rank = (0.0 if self._loss.teacher else score, -loss)
+        rank = (0.0 if self._loss.distillation else score, -loss)
         if rank > self._rank and score >= self._least:
             self._rank = rank
             self._state = _state(self._network)

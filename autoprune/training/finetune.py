@@ -28,7 +28,7 @@ def finetune(
 ) -> nn.Module:
     """A copy of `model` trained as `spec` says on `train`; `judging`, none of which is in `train`, chooses the epoch.
 
-    The start is a candidate, so the result never scores worse than `model` on `judging`. `augment` may
+    The start is a candidate, so the result never scores clearly worse than `model` on `judging`. `augment` may
     be strong: `teacher` is shown the same images as the student, and says what is left in them
     (Beyer et al., CVPR 2022). See `fit` for what is kept, what is random and what is raised.
     """

@@ -54,6 +54,22 @@ def test_the_start_is_a_candidate() -> None:
     assert network.logits.tolist() == [[1.0, 0.0]]
 
 
+@pytest.mark.parametrize(("wrong_now", "is_kept"), [(11, True), (14, False)])
+def test_a_score_that_may_be_lower_by_chance_does_not_rule_out_who_is_nearer(wrong_now: int, is_kept: bool) -> None:
+    """Of 100 samples 10 are wrong at the start; one standard error is 3 of them."""
+    teacher, network = _Fixed(torch.tensor([[2.0, 0.0]])), _Fixed(torch.tensor([[1.0, 0.0]]))
+    wrong = iter([10, wrong_now])
+
+    def score(outputs: Tensor, targets: Tensor) -> Tensor:
+        return (torch.arange(len(targets)) >= next(wrong)).float()
+
+    best = BestCheckpoint(network, _samples([0] * 100), score, Loss(teacher, 1.0, 1.0))
+    network.logits.data = torch.tensor([[2.0, 0.0]])
+    best.offer()
+    best.restore()
+    assert network.logits.tolist() == [[2.0, 0.0] if is_kept else [1.0, 0.0]]
+
+
 def test_with_a_teacher_the_nearest_to_it_is_restored_that_scores_no_lower_than_the_start() -> None:
     teacher = _Fixed(torch.tensor([[2.0, 1.9, 0.0]]))
     network = _Fixed(torch.tensor([[1.0, 0.0, 0.0]]))  # right, and far from the teacher
