@@ -60,7 +60,7 @@ def test_a_score_that_may_be_lower_by_chance_does_not_rule_out_who_is_nearer(wro
     teacher, network = _Fixed(torch.tensor([[2.0, 0.0]])), _Fixed(torch.tensor([[1.0, 0.0]]))
     wrong = iter([10, wrong_now])
 
-    def score(outputs: Tensor, targets: Tensor) -> Tensor:
+    def score(_outputs: Tensor, targets: Tensor) -> Tensor:
         return (torch.arange(len(targets)) >= next(wrong)).float()
 
     best = BestCheckpoint(network, _samples([0] * 100), score, Loss(teacher, 1.0, 1.0))
