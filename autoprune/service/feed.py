@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 import anyio.to_thread
 import sqlalchemy as sa
@@ -49,17 +50,23 @@ class Feed:
 
     async def stream(self, job: str, after: int) -> AsyncIterator[str]:
         """The job's events after the number `after` as server-sent events, until the job is over."""
+        async with aclosing(self.follow(job, after)) as news:
+            async for found in news:
+                yield "".join(map(_sent, found)) or ": still here\n\n"
+
+    async def follow(self, job: str, after: int) -> AsyncGenerator[list[Event]]:
+        """The job's events after the number `after`, as they come, until the job is over; [] after a long silence."""
         self._watched[job] += 1
         try:
             while True:
                 found = await anyio.to_thread.run_sync(events.after, self._engine, job, after)
-                for event in found:
-                    after = event.number
-                    yield _sent(event)
-                if not found and await self._is_over(job, after):
+                if found:
+                    after = found[-1].number
+                    yield found
+                elif await self._is_over(job, after):
                     return
-                if not found and not await self._wait(job, after):
-                    yield ": still here\n\n"
+                elif not await self._wait(job, after):
+                    yield []
         finally:
             self._watched[job] -= 1
             if not self._watched[job]:
