@@ -18,7 +18,7 @@ from autoprune.service.answers import problem
 from autoprune.service.refusal import Refusal
 from autoprune.service.security.identity import identify
 from autoprune.service.state import Service
-from autoprune.service.web.places import SIGN_IN, WEB
+from autoprune.service.web.places import FORM_POLICY, SIGN_IN, WEB
 
 if TYPE_CHECKING:
     from autoprune.service.web.state import Pages
@@ -124,6 +124,7 @@ async def _send_page(start: Message, body: bytes, send: Send) -> None:
     body = body.replace(b"<script", f'<script nonce="{nonce}"'.encode())
     headers = MutableHeaders(scope=start)
     headers["Content-Security-Policy"] = _POLICY.format(nonce=nonce)
+    headers["Referrer-Policy"] = FORM_POLICY
     headers["Content-Length"] = str(len(body))
     await send(start)
     await send({"type": "http.response.body", "body": body})

@@ -8,11 +8,15 @@ from urllib.parse import quote, urlencode
 WEB: Final = "/web"
 SIGN_IN: Final = "/login"
 SIGN_OUT: Final = "/logout"
-STYLE: Final = f"{WEB}/style.css"
+STYLE: Final = "/style.css"
 JOBS: Final = f"{WEB}/jobs"
 COMPARE: Final = f"{WEB}/compare"
 TABLES: Final = f"{WEB}/tables"
 NEW: Final = f"{WEB}/new"
+
+
+# A browser that may not tell where a form is from calls its origin "null", even where it stays on this site.
+FORM_POLICY: Final = "same-origin"
 
 
 def job_page(job: str) -> str:

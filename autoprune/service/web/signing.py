@@ -13,7 +13,7 @@ from autoprune.service.refusal import Refusal
 from autoprune.service.security.identity import COOKIE, Identity, asks_for_tokens, require_same_origin
 from autoprune.service.state import Shared
 from autoprune.service.web import markup
-from autoprune.service.web.places import JOBS, SIGN_IN, SIGN_OUT, STYLE, within
+from autoprune.service.web.places import FORM_POLICY, JOBS, SIGN_IN, SIGN_OUT, STYLE, within
 from autoprune.service.web.visitor import CSRF_COOKIE
 
 router = APIRouter(include_in_schema=False)
@@ -80,7 +80,7 @@ async def sign_out(request: Request, service: Shared) -> Response:
 
 
 def _form(place: str, error: str = "", status: int = 200) -> HTMLResponse:
-    return HTMLResponse(markup.render("login", place=place, error=error), status)
+    return HTMLResponse(markup.render("login", place=place, error=error), status, {"Referrer-Policy": FORM_POLICY})
 
 
 async def _fields(request: Request) -> dict[str, str]:

@@ -19,6 +19,7 @@ def choice(label: str, options: Mapping[str, str], value: str, changed: Changed)
     """One of several; `options` gives each value's text."""
     with _labelled(label), ui.element("select") as field:
         fill_choice(field, options, value)
+    field._props["aria-label"] = label  # else what can be chosen would be read out as part of the label
     return field.on("change", _with_text(changed), js_handler=_VALUE)
 
 
