@@ -1,6 +1,6 @@
 """The service under load: event streams, submissions and status calls at once, while a search runs.
 
-PYTHONPATH=tests:tests/service python scripts/bench_service.py --streams 200 --rate 50 --seconds 60
+PYTHONPATH=tests python scripts/bench_service.py --streams 200 --rate 50 --seconds 60
 """
 
 from __future__ import annotations

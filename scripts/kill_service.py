@@ -1,6 +1,6 @@
 """Kill the worker (every fifth time the server) at random moments of one job, and compare with an undisturbed run.
 
-PYTHONPATH=tests:tests/service python scripts/kill_service.py --kills 20 --trials 400
+PYTHONPATH=tests python scripts/kill_service.py --kills 20 --trials 400
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -35,7 +36,7 @@ def admit(spec: RunSpec, settings: Settings, find: FindUpload) -> RunSpec:
     _nothing_of_the_servers(spec)
     for field, agent in (("search.agent", spec.search.agent), ("search.warm_start", spec.search.warm_start)):
         _plain_name(field, agent or "knapsack")
-    load_agent(spec.search.agent, spec.search.warm_start)
+    _require_agent(spec.search.agent, spec.search.warm_start)
     uploaded = None if spec.model.weights is None else _file(str(spec.model.weights), "weights", settings, find)
     table = None if spec.device.table is None else table_file(str(spec.device.table), settings, find)
     return spec.model_copy(
@@ -99,6 +100,12 @@ def _known(field: str, name: str, allowed: Iterable[str]) -> None:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]}?" if near else f"this server allows {', '.join(names)}"
         raise BadInput(f"{field}: {name[:80]!r} is not on the server's list; {hint}")
+
+
+@functools.lru_cache(maxsize=1000)
+def _require_agent(agent: str, warm_start: str | None) -> None:
+    """Raise `BadInput` for an agent that there is not; those that come with the package do not change."""
+    load_agent(agent, warm_start)
 
 
 def _plain_name(field: str, agent: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -18,6 +20,8 @@ from autoprune.service.records.database import open_database
 from autoprune.service.security.identity import Identity, identify
 from autoprune.service.settings import Settings
 from autoprune.service.work.queues import open_client
+
+_SECONDS_OF_AN_UPLOAD = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,9 +40,17 @@ class Service:
         """Make the folders, open the database; raises `BadInput` where that cannot be."""
         for folder in (settings.data, settings.uploads, settings.runs):
             folder.mkdir(parents=True, exist_ok=True)
+        _remove_broken_off(settings.uploads)
         engine = open_database(settings.database_url)
         client = open_client(engine, list(settings.devices))
         return cls(settings, engine, client, Feed(engine), Metrics(), asyncio.Semaphore(1))
+
+
+def _remove_broken_off(uploads: Path) -> None:
+    """Remove what servers that were killed have left of uploads, but for what another one may still be receiving."""
+    for part in uploads.glob(".*.part"):
+        if part.stat().st_mtime < time.time() - _SECONDS_OF_AN_UPLOAD:
+            part.unlink(missing_ok=True)
 
 
 def service_of(request: Request) -> Service:

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from autoprune.client.documents import JobDocument, Kind
 from autoprune.service.records import jobs
+from autoprune.service.records.database import writing
 from autoprune.service.records.jobs import NewJob, SameKey
 from autoprune.service.refusal import Refusal
 from autoprune.service.security.identity import Identity
@@ -29,7 +30,7 @@ def submit(
     _require_room(service, who)
     job = NewJob(f"job_{uuid.uuid4().hex}", name, kind, device, who.token, who.name, key, digest, spec)
     try:
-        with service.engine.begin() as connection:
+        with writing(service.engine) as connection:
             jobs.insert(connection, job)
             enqueue(service.client, connection, job.id, kind, device)
     except SameKey:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from table_example import example_table
 from tiny import tiny_net
 
 from autoprune.client import Client, ServiceProblem
+from autoprune.service.settings import Settings
+from autoprune.service.state import Service
 
 
 class Payload:
@@ -110,3 +113,16 @@ def test_an_uploaded_table_is_listed_and_shown(service: Running, client: Client,
     assert httpx.get(f"{service.url}/v1/tables/{upload}").json()["kernels"] == len(example_table().rows)
     with pytest.raises(ServiceProblem, match="this takes weights"):
         client.submit(spec(model={"weights": upload}))
+
+
+def test_what_a_killed_server_left_of_an_upload_is_removed_the_next_day(tmp_path: Path) -> None:
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    old, new, whole = (uploads / name for name in (".up_a.part", ".up_b.part", "up_c"))
+    for path in (old, new, whole):
+        path.write_bytes(b"")
+    for path in (old, whole):
+        os.utime(path, (0, 0))
+    service = Service.of(Settings(data=tmp_path))
+    service.client.destroy()
+    assert set(uploads.iterdir()) == {new, whole}

@@ -6,14 +6,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from autoprune.service.records.database import now
+from autoprune.service.records.database import now, writing
 from autoprune.service.records.schema import audit
 
 
 def append(engine: sa.Engine, *, who: str, address: str, action: str, target: str, status: int) -> None:
     """Add a line."""
     row = {"at": now(), "who": who, "address": address, "action": action, "target": target, "status": status}
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         connection.execute(audit.insert().values(row))
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from dbos import DBOS
@@ -15,6 +19,8 @@ from autoprune.service.records.schema import metadata
 
 _POOL = 20
 _BUSY_MS = 5000  # a request waits so long for another process's write, then says that the database is busy
+
+_turns: WeakKeyDictionary[sa.Engine, threading.Lock] = WeakKeyDictionary()
 
 
 def open_database(url: str, *, busy_ms: int = _BUSY_MS) -> sa.Engine:
@@ -49,6 +55,21 @@ def _engine(url: str, busy_ms: int) -> sa.Engine:
         connection.execute("PRAGMA foreign_keys=ON")
 
     return engine
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that writes; committed when the block ends well.
+
+    A SQLite file has one writer at a time. Threads of one process queue for it here, in turn; in SQLite they would
+    look again and again whether it is free, and the unlucky ones would find it busy.
+    """
+    if engine.dialect.name != "sqlite":
+        with engine.begin() as connection:
+            yield connection
+        return
+    with _turns.setdefault(engine, threading.Lock()), engine.begin() as connection:
+        yield connection
 
 
 def is_full(error: BaseException) -> bool:

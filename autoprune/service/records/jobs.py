@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from autoprune.client.documents import FINISHED, JobDocument, JobPage, Kind, State
 from autoprune.service.records import events
-from autoprune.service.records.database import now
+from autoprune.service.records.database import now, writing
 from autoprune.service.records.schema import events as events_table
 from autoprune.service.records.schema import jobs
 
@@ -128,7 +128,7 @@ def begin(engine: sa.Engine, job: str, stage: str, worker: str) -> JobDocument |
     Another worker that holds the job has died; a job that too many have died of, in one stage, fails.
     """
     died_here = sa.and_(jobs.c.stage == stage, jobs.c.worker.is_not(None), jobs.c.worker != worker)
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         own = jobs.update().where(jobs.c.id == job, jobs.c.state.in_(WAITING))
         values: dict[str, Any] = {"state": "running", "stage": stage, "worker": worker}
         values["started"] = sa.func.coalesce(jobs.c.started, now())
@@ -147,14 +147,14 @@ def begin(engine: sa.Engine, job: str, stage: str, worker: str) -> JobDocument |
 def report(engine: sa.Engine, job: str, doing: str, done: float, total: float, note: str, since: float) -> None:
     """Say how far the work in the current stage has come."""
     told: dict[str, JsonValue] = {"doing": doing, "done": done, "total": total, "note": note}
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         connection.execute(jobs.update().where(jobs.c.id == job).values(**told, doing_since=since))
         events.append(connection, job, "progress", told)
 
 
 def end(engine: sa.Engine, job: str, state: State, error: str | None = None) -> bool:
     """Bring a job that is not over to its last state; whether this did so."""
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         own = jobs.update().where(jobs.c.id == job, jobs.c.state.in_(WAITING))
         changed = connection.execute(own.values(state=state, error=error, finished=now())).rowcount == 1
         if changed:
@@ -165,7 +165,7 @@ def end(engine: sa.Engine, job: str, state: State, error: str | None = None) -> 
 
 def release(engine: sa.Engine, job: str) -> None:
     """Say that no worker touches the job's folder any more."""
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         connection.execute(jobs.update().where(jobs.c.id == job).values(worker=None))
 
 
@@ -178,7 +178,7 @@ def cancelled(engine: sa.Engine, ids: Sequence[str]) -> set[str]:
 
 def delete(engine: sa.Engine, job: str) -> bool:
     """Forget a job that is over and that no worker holds, with its events; whether there was such a one."""
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         over = jobs.delete().where(jobs.c.id == job, jobs.c.state.in_(tuple(FINISHED)), jobs.c.worker.is_(None))
         gone = connection.execute(over).rowcount == 1
         if gone:

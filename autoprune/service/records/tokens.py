@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from autoprune.client.documents import Scope, TokenDocument
-from autoprune.service.records.database import now
+from autoprune.service.records.database import now, writing
 from autoprune.service.records.schema import sessions, tokens
 
 _PREFIX = "ap"
@@ -32,7 +32,7 @@ def create(engine: sa.Engine, name: str, scope: Scope) -> TokenDocument:
     """A new token; this is the only time that it is told."""
     made, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     created = now()
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         row = {"id": made, "name": name, "scope": scope, "hash": _hash(secret), "created": created}
         connection.execute(tokens.insert().values(row))
     return TokenDocument(id=made, name=name, scope=scope, created=created, token=f"{_PREFIX}_{made}_{secret}")
@@ -66,7 +66,7 @@ def any_there(engine: sa.Engine) -> bool:
 
 def revoke(engine: sa.Engine, token: str) -> bool:
     """Forget the token with this id, and its sessions; whether there was one."""
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         connection.execute(sessions.delete().where(sessions.c.token == token))
         return connection.execute(tokens.delete().where(tokens.c.id == token)).rowcount == 1
 
@@ -80,7 +80,7 @@ def open_session(engine: sa.Engine, token: str) -> Session:
         "csrf": _hash(session.csrf),
         "expires": now() + SESSION_SECONDS,
     }
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         connection.execute(sessions.delete().where(sessions.c.expires < now()))
         connection.execute(sessions.insert().values(row))
     return session
@@ -100,7 +100,7 @@ def of_session(engine: sa.Engine, secret: str, csrf: str | None) -> tuple[TokenD
 
 def close_session(engine: sa.Engine, secret: str) -> None:
     """Forget a session."""
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         connection.execute(sessions.delete().where(sessions.c.hash == _hash(secret)))
 
 

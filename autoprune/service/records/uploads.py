@@ -7,12 +7,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from autoprune.client.documents import UploadDocument, UploadKind
+from autoprune.service.records.database import writing
 from autoprune.service.records.schema import uploads
 
 
 def insert(engine: sa.Engine, upload: UploadDocument, token: str) -> None:
     """Write down a file that lies in its place."""
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         connection.execute(uploads.insert().values(**upload.model_dump(), token=token))
 
 
@@ -47,7 +48,7 @@ def stored_bytes(engine: sa.Engine, token: str) -> int:
 
 def delete(engine: sa.Engine, upload: str) -> bool:
     """Forget an upload; whether there was one."""
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         return connection.execute(uploads.delete().where(uploads.c.id == upload)).rowcount == 1
 
 

@@ -7,32 +7,32 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from autoprune.service.records.database import clock
+from autoprune.service.records.database import clock, writing
 from autoprune.service.records.schema import workers
 
 
 def enter(engine: sa.Engine, worker: str, devices: Sequence[str]) -> None:
     """Write down a new worker."""
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         connection.execute(workers.insert().values(id=worker, devices=json.dumps(list(devices)), seen=clock(engine)))
 
 
 def beat(engine: sa.Engine, worker: str) -> bool:
     """Say that a worker is alive; whether it was not given up before."""
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         own = workers.update().where(workers.c.id == worker)
         return connection.execute(own.values(seen=clock(engine))).rowcount == 1
 
 
 def leave(engine: sa.Engine, worker: str) -> None:
     """Forget a worker; what it holds can be taken over at once."""
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         connection.execute(workers.delete().where(workers.c.id == worker))
 
 
 def give_up(engine: sa.Engine, lease_seconds: float) -> None:
     """Forget the workers that have been silent for longer than the lease."""
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         connection.execute(workers.delete().where(workers.c.seen < clock(engine) - lease_seconds))
 
 

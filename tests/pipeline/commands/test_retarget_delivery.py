@@ -34,7 +34,7 @@ def spec(epochs: int) -> RunSpec:
             "task": {"name": "digits", "calibration": 256, "validation": 128, "selection": 128},
             "device": {"seconds": 2, "batch": BATCH},
             "reconstruction": {"steps": 0},  # what it repairs, fine-tuning would not have to
-            "finetune": {"epochs": epochs, "batch": 32, "learning_rate": 0.05},
+            "finetune": {"epochs": epochs, "batch": 16, "mixup": False},
             "search": {
                 "agent": "random", "trials": 20, "reward": "kl", "finalists": 3, "pareto": True, "minimise": "macs"
             },
@@ -52,7 +52,7 @@ def network() -> Network:
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A front against MACs, of a spec that asks for fine-tuning."""
     folder = tmp_path_factory.mktemp("runs") / "tuned"
-    pipeline.search(spec(epochs=3), folder)
+    pipeline.search(spec(epochs=4), folder)
     return folder
 
 

@@ -96,7 +96,7 @@ def test_more_widths_go_on_from_there(folder: RunFolder, found: Sensitivity) -> 
 
 
 def test_a_budget_on_latency_brings_the_devices_widths_and_savings(tmp_path: Path) -> None:
-    timed = ["--model", "tiny:tiny_net", "--task", "digits", "--budget", "latency=1x", "--seconds", "1"]
+    timed = ["--model", "tiny:tiny_net", "--task", "digits", "--budget", "latency=1x", "--seconds", "2"]
     assert main(["sensitivity", *timed, "--widths", "2", "--out", str(tmp_path)]) == 0
     savings = [
         cut.latency_saved for line in Sensitivity.load(tmp_path / "sensitivity.json").groups for cut in line.cuts

@@ -19,9 +19,13 @@ import tomli_w
 from autoprune.client import Client
 from autoprune.spec import RunSpec
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parent
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 PATIENCE_S = 240.0
+MODELS: dict[str, Any] = {
+    "tiny": {"name": "tiny:tiny_net"},
+    "wide": {"name": "digits_cnn", "options": {"widths": [16, 24, 32]}},
+}
 SPEC: dict[str, Any] = {
     "name": "tiny",
     "model": {"name": "tiny"},
@@ -45,7 +49,7 @@ class Running:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = folder / "service.toml"
-        common = {"data": str(self.data), "port": self.port, "lease_seconds": 5.0, "models": {"tiny": _TINY}}
+        common = {"data": str(self.data), "port": self.port, "lease_seconds": 5.0, "models": MODELS}
         self.config.write_text(tomli_w.dumps({**common, **(settings or {})}))
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -113,9 +117,6 @@ class Running:
             return httpx.get(f"{self.url}{path}", timeout=5).status_code == 200
         except httpx.TransportError:
             return False
-
-
-_TINY = {"name": "tiny:tiny_net"}
 
 
 @contextmanager
