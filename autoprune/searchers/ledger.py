@@ -28,6 +28,7 @@ from autoprune.trial import Evaluate, Trial
 Score = Callable[[Sequence[Policy]], Iterable[Quality]]
 Key = tuple[str, int, int]  # agent, seed, number of the trial in that agent's search
 
+GROUPS = "groups"  # kept under this name: name and dense width of each channel group, in the order of the widths
 _FINGERPRINT = "autoprune.fingerprint"
 _DENSE = "autoprune.dense"
 _KEPT = "autoprune.kept."

@@ -17,6 +17,7 @@ from autoprune.service.security.audited import Audited
 from autoprune.service.security.guard import Guard
 from autoprune.service.settings import Settings
 from autoprune.service.state import Service
+from autoprune.service.web.mounting import mount
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
     "4XX": {"model": Problem, "description": "refused; the way out is told"},
@@ -52,6 +53,7 @@ def make_app(settings: Settings) -> FastAPI:
         app.include_router(room.router)
     about.serve_docs(app)
     answer_problems(app)
+    mount(app, service)
     app.add_middleware(Audited, engine=service.engine)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Measured, metrics=service.metrics)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import anyio.to_thread
@@ -65,20 +66,26 @@ class Feed:
 
     async def stream(self, job: str, after: int) -> AsyncIterator[str]:
         """The job's events after the number `after` as server-sent events, until the job is over."""
+        async with aclosing(self.follow(job, after)) as news:
+            async for found in news:
+                yield "".join(map(_sent, found)) or ": still here\n\n"
+
+    async def follow(self, job: str, after: int) -> AsyncGenerator[list[Event]]:
+        """The job's events after the number `after`, as they come, until the job is over; [] after a long silence."""
         watched = self._watched.setdefault(job, _Watched())
         watched.streams += 1
         is_quiet = True  # nothing has come for long, so that the job may be over, or deleted
         try:
             while True:
                 found = await self._after(watched, job, after)
-                for event in found:
-                    after = event.number
-                    yield _sent(event)
+                if found:
+                    after = found[-1].number
+                    yield found
                 if _is_last(found) or (is_quiet and not found and await self._is_over(job, after)):
                     return
                 is_quiet = not found and not await self._wait(watched, after)
                 if is_quiet:
-                    yield ": still here\n\n"
+                    yield []
         finally:
             watched.streams -= 1
             if not watched.streams:

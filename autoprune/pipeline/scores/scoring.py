@@ -16,7 +16,7 @@ from autoprune.pipeline.scores.judgements import Judgements, judged_under
 from autoprune.pipeline.subject import Subject
 from autoprune.progress import Progress
 from autoprune.pruning import Pruner
-from autoprune.searchers.ledger import Ledger
+from autoprune.searchers.ledger import GROUPS, Ledger
 from autoprune.space import Policy
 from autoprune.spec import RunSpec
 from autoprune.trial import Evaluate, Problem, Searcher, Trial
@@ -69,6 +69,7 @@ class Scoring:
                 rival=_rival(spec, feasible),
             )
         ledger = Ledger(study, spec.name, run_fingerprint(spec, subject, feasible))
+        ledger.keep(GROUPS, [[group.name, group.width] for group in feasible.space.groups])
         judgements = Judgements(ledger, judged_under(spec, subject.network))
         return cls(subject, feasible, Objective(spec.search.reward), pruner, evaluator, ledger, judgements, seed)
 

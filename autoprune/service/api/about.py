@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.staticfiles import StaticFiles
 
 import autoprune
@@ -86,10 +86,6 @@ def serve_docs(app: FastAPI) -> None:
 
     files = Path(fastapi_offline.__file__).with_name("static")
     app.mount("/docs/files", StaticFiles(directory=files), name="docs-files")
-
-    @app.get("/", include_in_schema=False)
-    def front() -> RedirectResponse:
-        return RedirectResponse("/docs")
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import math
-import threading
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query
 from starlette.responses import FileResponse, StreamingResponse
 
 from autoprune.client.documents import Artefact, TrialDocument
-from autoprune.deploy.run_folder import RunFolder
 from autoprune.service.api.jobs import JobId, existing
+from autoprune.service.ledgers import trials_of
 from autoprune.service.refusal import Refusal
-from autoprune.service.state import Reader, Service, Shared
-from autoprune.spec import RunSpec
-
-if TYPE_CHECKING:
-    from autoprune.searchers.ledger import Ledger
+from autoprune.service.state import Reader, Shared
 
 router = APIRouter(prefix="/v1/jobs/{job}", tags=["jobs"])
 
@@ -39,7 +32,6 @@ NAMES: tuple[ArtefactName, ...] = ArtefactName.__args__  # type: ignore[attr-def
 _PAGE = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; sandbox allow-scripts"
 )
-_one_reader = threading.Lock()  # a ledger is no place for two threads
 _EVENT_STREAM = {"content": {"text/event-stream": {}}, "description": "server-sent events"}
 
 
@@ -66,34 +58,7 @@ def list_trials(
 ) -> list[TrialDocument]:
     """The job's trials in the order in which they were scored, but for the first `after`."""
     existing(service, job)
-    return _trials(service, job)[after:]
-
-
-def _trials(service: Service, job: str) -> list[TrialDocument]:
-    folder = RunFolder(service.settings.runs / job)
-    if not (folder.study.is_file() and folder.spec.is_file()):
-        return []
-    with _one_reader:
-        recorded = _ledger(folder).by_agent()
-    return [
-        TrialDocument(
-            number=trial.number,
-            agent=agent,
-            reward=_number(trial.reward),
-            score=_number(trial.quality.score),
-            costs={str(metric): value for metric, value in trial.cost.known.items()},
-            widths=trial.policy.widths,
-        )
-        for agent, trial in recorded
-    ]
-
-
-@functools.lru_cache(maxsize=16)
-def _ledger(folder: RunFolder) -> Ledger:
-    """Kept open, so that those who look again and again read what is new only."""
-    from autoprune.searchers.ledger import Ledger
-
-    return Ledger(folder.study, RunSpec.load(folder.spec).name, None)
+    return trials_of(service.settings.runs / job)[after:]
 
 
 @router.get("/artefacts", summary="List a job's files")
@@ -113,7 +78,3 @@ def fetch_artefact(job: JobId, name: ArtefactName, service: Shared, _who: Reader
         raise Refusal(404, "not_found", f"the job has made no {name} (yet)")
     page = {"Content-Security-Policy": _PAGE} if path.suffix == ".html" else {}
     return FileResponse(path, headers=page, filename=None if page else name)
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -49,7 +49,7 @@ def identify(request: Request, settings: Settings, engine: sa.Engine) -> Identit
     header = request.headers.get("Authorization")
     if header is not None:
         return _of_token(header, engine)
-    _require_same_origin(request)
+    require_same_origin(request)
     cookie = request.cookies.get(COOKIE)
     if cookie is not None:
         return _of_session(request, cookie, engine)
@@ -80,8 +80,8 @@ def _identity(token: TokenDocument) -> Identity:
     return Identity(token.id, token.name, token.scope)
 
 
-def _require_same_origin(request: Request) -> None:
-    """A browser says where a page that sends something comes from; programs say nothing."""
+def require_same_origin(request: Request) -> None:
+    """Raise `Refusal` for what a foreign page sends: a browser says where that comes from, programs say nothing."""
     origin = request.headers.get("Origin")
     if origin and request.method not in _SAFE and urlsplit(origin).netloc != request.headers.get("Host"):
         raise Refusal(403, "origin", f"a page of {origin[:80]} may not change anything here")

@@ -1,0 +1,58 @@
+"""What the form of a new job asks for, as the RunSpec that is submitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from autoprune.client.documents import TableDocument
+from autoprune.cost import Metric
+
+
+@dataclass(slots=True)
+class Asked:
+    """The fields of the form; `table` and `weights` are empty where none is chosen, the rest as in a RunSpec."""
+
+    name: str
+    model: str
+    task: str
+    device: str
+    provider: str
+    agent: str
+    metric: Metric = Metric.LATENCY
+    share: float = 0.5
+    table: str = ""
+    foreign: bool = False
+    weights: str = ""
+    trials: int = 200
+    seed: int = 0
+    images: int = 512
+    epochs: int = 0
+    steps: int = 200
+    together: int = 800
+
+
+def spec_tree(asked: Asked) -> dict[str, Any]:
+    """The RunSpec, as JSON."""
+    model = {"name": asked.model, **({"weights": asked.weights} if asked.weights else {})}
+    images = dict.fromkeys(("calibration", "validation", "selection"), asked.images)
+    table = {"table": asked.table, "allow_foreign_table": asked.foreign} if asked.table else {}
+    return {
+        "name": asked.name,
+        "model": model,
+        "task": {"name": asked.task, **images},
+        "device": {"provider": asked.provider, **table},
+        "search": {
+            "agent": asked.agent,
+            "trials": asked.trials,
+            "seed": asked.seed,
+            "budgets": [f"{asked.metric}={asked.share:.4g}x"],
+        },
+        "reconstruction": {"steps": asked.steps, "together": asked.together},
+        "finetune": {"epochs": asked.epochs},
+    }
+
+
+def tables_for(model: str, tables: list[TableDocument]) -> list[tuple[TableDocument, str]]:
+    """The tables that hold a network of this name, each with the network's digest."""
+    return [(table, held.digest) for table in tables for held in table.networks if held.name == model]
