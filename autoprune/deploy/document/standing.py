@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field
-from scipy.stats import binomtest
 
 from autoprune.cost import Cost, Measurement, Metric
 from autoprune.deploy.document.base import Amount, Count, Number, Part
@@ -18,6 +17,8 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     """95% confidence interval of a proportion (Wilson, 1927): `successes` out of `trials`, as fractions."""
     if not 0 <= successes <= trials or trials < 1:
         raise BadInput(f"a proportion needs 0 <= successes <= trials and a trial, got {successes} of {trials}")
+    from scipy.stats import binomtest  # only who scores a network needs it, not who reads its report
+
     interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
