@@ -209,8 +209,8 @@ class OtherDeviceSpec(_Section):
 class ReconstructionSpec(_Section):
     """Training of the pruned network's blocks on the dense network's outputs, without labels: each, then all together.
 
-    The defaults were chosen on training images of CIFAR-10, for a ResNet-56 at half its MACs: by how
-    far its outputs then were from the dense network's on images that no block was trained on.
+    The defaults were chosen on training images of CIFAR-10, for a ResNet-56 and a ResNet-20 at half
+    their MACs: by how far their outputs then were from the dense network's on other images.
     """
 
     steps: int = Field(200, ge=0, description="gradient steps a block; 0 to leave all of it out")

@@ -14,12 +14,11 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 from torch.optim.optimizer import Optimizer
 
 from autoprune.errors import AutopruneError, BadInput
+from autoprune.pruning.refit import NORMS
 from autoprune.training.checkpoint import BestCheckpoint, correct
 from autoprune.training.data import Augment, Samples, Score
 from autoprune.training.loss import Loss
 from autoprune.training.mixup import Labels, mix
-
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ def _read(
 def _set_training(student: nn.Module, frozen_norms: bool) -> None:
     student.train()
     for module in student.modules():
-        if frozen_norms and isinstance(module, _NORMS):
+        if frozen_norms and isinstance(module, NORMS):
             module.eval()
 
 
