@@ -325,7 +325,8 @@ class LatencyTable:
     def network(self, digest: str) -> NetworkProfile:
         """The network `digest`; raises `BadInput` where it was never profiled into this table."""
         if digest not in self.networks:
-            known = ", ".join(sorted(n.name for n in self.networks.values())) or "none"
+            held = (f"{n.name} at {'x'.join(map(str, n.input_shape))}" for n in self.networks.values())
+            known = ", ".join(sorted(held)) or "none"
             raise BadInput(
                 f"the latency table does not hold this network at this input (it holds {known}); "
                 "profile it into the table with autoprune profile --out TABLE"

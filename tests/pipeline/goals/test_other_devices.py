@@ -26,13 +26,15 @@ from autoprune.tables.reading import read_table
 
 
 def spec(*also: str, **search: Any) -> RunSpec:
+    there = (text.partition(":") for text in also)
     return RunSpec.parse(
         {
             "name": "tiny",
             "model": {"name": "tiny:tiny_net"},
             "task": {"name": "digits", "calibration": 128, "validation": 64, "selection": 64},
-            "device": {"seconds": 1},
-            "also": list(also),
+            # One image takes microseconds, most of which no channel costs; 64 take long enough for a budget.
+            "device": {"seconds": 1, "batch": 64},
+            "also": [{"table": table, "budgets": budgets.split(","), "batch": 64} for table, _, budgets in there],
             "search": {"agent": "random", "trials": 12, "reward": "kl", "finalists": 2, **search},
         }
     )
@@ -42,7 +44,7 @@ def spec(*also: str, **search: Any) -> RunSpec:
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """here.json, a table of this device; far.json, the same of another; sparse.json, which offers fewer widths."""
     folder = tmp_path_factory.mktemp("tables")
-    pipeline.profile(ModelSpec(name="tiny:tiny_net"), DeviceSpec(seconds=1), (1, 1, 8, 8), folder / "here.json")
+    pipeline.profile(ModelSpec(name="tiny:tiny_net"), DeviceSpec(seconds=1, batch=64), (64, 1, 8, 8), folder / "here.json")
     table = read_table(folder / "here.json")
     fingerprint = dataclasses.replace(table.fingerprint, cpu="Far away", architecture="other", threads=4)
     far = dataclasses.replace(table, fingerprint=fingerprint)
@@ -97,7 +99,7 @@ def test_only_widths_that_all_devices_measured_are_offered(tables: Path) -> None
     offered = {}
     for also in ("far", "sparse"):
         asked = spec(f"{tables / also}.json:latency=0.99x", budgets=["latency=0.99x"])
-        here = asked.model_copy(update={"device": DeviceSpec(table=tables / "here.json")})
+        here = asked.model_copy(update={"device": DeviceSpec(table=tables / "here.json", batch=64)})
         offered[also] = cost_policies(network, here, None, Silent(), stairs_only=False).space
     [sparse] = read_table(tables / "sparse.json").networks.values()
     assert [g.widths for g in offered["sparse"].groups] == [g.widths for g in sparse.groups]
@@ -108,7 +110,7 @@ def test_only_widths_that_all_devices_measured_are_offered(tables: Path) -> None
 def test_a_width_is_offered_that_is_worth_it_on_any_of_the_devices(tables: Path) -> None:
     network = Network.load(ModelSpec(name="tiny:tiny_net"), (1, 8, 8))
     asked = spec(f"{tables / 'far.json'}:energy=0.99x", budgets=["latency=0.99x"])
-    both = asked.model_copy(update={"device": DeviceSpec(table=tables / "here.json")})
+    both = asked.model_copy(update={"device": DeviceSpec(table=tables / "here.json", batch=64)})
     only_here = both.model_copy(update={"also": ()})
     only_far = RunSpec.parse({**asked.model_dump(mode="json", exclude_none=True), "search": {"trials": 12}})
     spaces = [cost_policies(network, one, None, Silent()).space for one in (both, only_here, only_far)]
