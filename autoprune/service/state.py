@@ -52,7 +52,7 @@ class Service:
         for folder in (settings.data, settings.uploads, settings.runs):
             folder.mkdir(parents=True, exist_ok=True)
         _remove_broken_off(settings.uploads)
-        engine = open_database(settings.database_url)
+        engine = open_database(settings.database_url, busy_ms=round(1000 * settings.limits.busy_seconds))
         client = open_client(engine, list(settings.devices))
         checks, writers = asyncio.Semaphore(1), anyio.CapacityLimiter(_WRITERS)
         return cls(settings, engine, client, Feed(engine), Metrics(), checks, writers)

@@ -12,6 +12,7 @@ import typer
 from autoprune.cli.flags import Json, spec_command
 from autoprune.cli.output import show_json, show_rows, show_values
 from autoprune.cli.service.running import service_extra
+from autoprune.errors import BadInput
 
 if TYPE_CHECKING:
     from autoprune.client import Client, Event, JobDocument
@@ -56,6 +57,8 @@ def submit(
             if job.state == "done":
                 client.fetch(job.id, out)
     _show(job, as_json)
+    if wait:
+        _end_as(job)
 
 
 def _uploaded(spec: RunSpec, client: Client) -> RunSpec:
@@ -76,18 +79,23 @@ def list_jobs(
         list[str] | None, typer.Option("--state", help="queued, running, done, ...; may be repeated.")
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Part of the name.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many, newest first.")] = 50,
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="JOB", help="Those before this one: `next` of a list.")
+    ] = None,
     url: Url = _URL,
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """The newest jobs."""
+    """The newest jobs. With --json: `jobs`, and `next`, which --before takes for those after them; null at the end."""
     with _client(url, token) as client:
-        found = list(client.jobs(states=state or (), name=name, limit=limit))
+        page = client.page(states=state or (), name=name, before=before, limit=limit)
     if as_json:
-        show_json([job.model_dump(mode="json") for job in found])
-    else:
-        show_rows(("job", "name", "state", "stage"), [(job.id, job.name, job.state, _standing(job)) for job in found])
+        show_json(page.model_dump(mode="json"))
+        return
+    show_rows(("job", "name", "state", "stage"), [(job.id, job.name, job.state, _standing(job)) for job in page.jobs])
+    if page.next is not None:
+        typer.echo(f"there are older ones: --before {page.next}", err=True)
 
 
 @app.command("show")
@@ -99,9 +107,11 @@ def show_job(job: JobId, url: Url = _URL, token: Token = None, as_json: Json = F
 
 @app.command("watch")
 def watch_job(job: JobId, url: Url = _URL, token: Token = None, as_json: Json = False) -> None:
-    """What happens to a job, until it is over."""
+    """What happens to a job, until it is over. The exit code is 1 where it was not done then."""
     with _client(url, token) as client:
-        _show(_watched(client, job, as_json), as_json)
+        over = _watched(client, job, as_json)
+    _show(over, as_json)
+    _end_as(over)
 
 
 @app.command("cancel")
@@ -127,6 +137,7 @@ def fetch(
 ) -> None:
     """Fetch what a job has made: policy, network, report."""
     with _client(url, token) as client:
+        _require_done(client.job(job))
         paths = [str(path) for path in client.fetch(job, out)]
     if as_json:
         show_json(paths)
@@ -134,12 +145,33 @@ def fetch(
         show_rows(("file",), [(path,) for path in paths])
 
 
+def _require_done(job: JobDocument) -> None:
+    """Raise `BadInput` for a job that has not made its files: how it stands, and what to do."""
+    if job.state == "failed":
+        raise BadInput(f"{job.id} has failed and made no network: {job.error}")
+    if job.state == "cancelled":
+        raise BadInput(f"{job.id} was cancelled and made no network; autoprune submit starts another")
+    if job.state != "done":
+        standing = f"{job.state} ({_standing(job)})" if job.state == "running" else job.state
+        raise BadInput(f"{job.id} is {standing}; to wait until it is done: autoprune jobs watch {job.id}")
+
+
 def _watched(client: Client, job: str, as_json: bool) -> JobDocument:
-    """The job once it is over; in between, what happens is told on stderr."""
-    for event in client.events(job):
-        if not as_json:
-            typer.echo(_told(event), err=True)
+    """The job once it is over; in between, what happens is told on stderr. Ctrl-C leaves the job as it is."""
+    try:
+        for event in client.events(job):
+            if not as_json:
+                typer.echo(_told(event), err=True)
+    except KeyboardInterrupt:
+        typer.echo(f"the job goes on at the service; to watch it again: autoprune jobs watch {job}", err=True)
+        raise typer.Exit(130) from None
     return client.job(job)
+
+
+def _end_as(job: JobDocument) -> None:
+    """Let a script that waits for a job see by the exit code whether it was done."""
+    if job.state != "done":
+        raise typer.Exit(1)
 
 
 def _told(event: Event) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -13,14 +14,14 @@ from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from dbos import DBOS
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as Busy
 
 from autoprune.errors import BadInput
 from autoprune.service.records.schema import metadata
 
 _POOL = 20
-_BUSY_MS = 5000  # a request waits so long for another process's write, then says that the database is busy
+_BUSY_MS = 5000  # for another program's lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,18 @@ def _in_turn(turn: _Turn | None) -> Iterator[None]:
         turn.lock.release()
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether an error, of a file or of the database, means that no space is left on the disk."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, DBAPIError) and "disk is full" in str(error)
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error, or what it came of, means that no space is left on the disk.
+
+    Libraries that write files in languages of their own (tensors, a search's study) tell it by the text only.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(said in str(error) for said in ("disk is full", os.strerror(errno.ENOSPC))):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def clock(engine: sa.Engine) -> sa.ColumnElement[float]:

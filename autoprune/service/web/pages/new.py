@@ -14,8 +14,6 @@ from nicegui.element import Element
 from starlette.requests import Request
 
 from autoprune.client.documents import TableDocument
-from autoprune.cost import Metric
-from autoprune.deploy.words.amounts import NAMES
 from autoprune.errors import AutopruneError
 from autoprune.searchers.agents import find_agents
 from autoprune.service.admission import table_file
@@ -24,16 +22,15 @@ from autoprune.service.api import uploads as api_uploads
 from autoprune.service.records import uploads
 from autoprune.service.state import Service
 from autoprune.service.web import markup
-from autoprune.service.web.drawing import pictures
 from autoprune.service.web.numbers.asked import Asked, spec_tree, tables_for
-from autoprune.service.web.numbers.foretelling import Uniform, foretell, uniform_networks
+from autoprune.service.web.numbers.foretelling import Uniform, uniform_networks
 from autoprune.service.web.pages import fields
+from autoprune.service.web.pages.budgets import BudgetRows
 from autoprune.service.web.pages.frame import area, fill, framed, notice, pages_of, visitor_of, warn
 from autoprune.service.web.places import NEW, WEB, job_page
 from autoprune.service.web.visitor import Refused, Visitor
 from autoprune.tables.reading import read_table
 
-_BUDGETS = (Metric.LATENCY, Metric.MACS, Metric.ENERGY, Metric.PARAMS)
 _FIRST_AGENT = "knapsack"
 
 
@@ -48,7 +45,7 @@ class Form:
     weights: dict[str, str]
     key: str
     table_choice: Element | None = None
-    foretold: ui.html | None = None
+    budgets: BudgetRows | None = None
     agent: ui.html | None = None
     problem: ui.html | None = None
 
@@ -76,14 +73,9 @@ class Form:
         fill(self.agent, markup.render("agent", agent=find_agents()[self.asked.agent]))
 
     async def show_foretold(self) -> None:
-        """What the table says of the budget."""
-        assert self.foretold is not None
-        networks, why = await anyio.to_thread.run_sync(self._networks)
-        found = foretell(networks, self.asked.metric, self.asked.share)
-        if networks and found is None:
-            why = f"A latency table tells nothing of {NAMES[self.asked.metric]}; the job itself counts them."
-        svg = pictures.foretold(networks, found) if found else ""
-        fill(self.foretold, markup.render("foretold", found=found, svg=svg, why=why))
+        """What the table says of each budget."""
+        assert self.budgets is not None
+        self.budgets.foretell(*await anyio.to_thread.run_sync(self._networks))
 
     def _networks(self) -> tuple[tuple[Uniform, ...], str]:
         asked = self.asked
@@ -201,29 +193,11 @@ def _how(form: Form) -> None:
 
 
 def _budget(form: Form) -> None:
-    with ui.element("div").classes("budget"):
-        with ui.element("div"):
-            _limit(form)
-        form.foretold = area(classes="foretold").props("aria-live=polite")
-
-
-def _limit(form: Form) -> None:
     asked = form.asked
-    options = {str(metric): NAMES[metric] for metric in _BUDGETS}
-    fields.choice("Cost", options, str(asked.metric), lambda v: form.change(metric=Metric(v)))
-    form.table_choice = fields.choice("Latency table", {}, "", lambda v: form.change(table=v))
-    fields.tick("The table may be another machine's", asked.foreign, lambda v: form.change(foreign=v))
-    shown = area(_share_text(asked.share), "output", "share")
-
-    async def slide(percent: int) -> None:
-        fill(shown, _share_text(percent / 100))
-        await form.change(share=percent / 100)
-
-    fields.slider("At most this share of the dense network's", round(100 * asked.share), 5, 100, slide)
-
-
-def _share_text(share: float) -> str:
-    return f"{100 * share:.0f}%"
+    with ui.element("div").classes("columns"):
+        form.table_choice = fields.choice("Latency table", {}, "", lambda v: form.change(table=v))
+        fields.tick("The table may be another machine's", asked.foreign, lambda v: form.change(foreign=v))
+    form.budgets = BudgetRows(asked.budgets, form.show_foretold)
 
 
 def _same(names: Any) -> dict[str, str]:
