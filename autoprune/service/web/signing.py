@@ -17,6 +17,7 @@ from autoprune.service.security.identity import COOKIE, Identity, asks_for_token
 from autoprune.service.state import Shared
 from autoprune.service.web import markup
 from autoprune.service.web.places import FORM_POLICY, JOBS, SIGN_IN, SIGN_OUT, STYLE, within
+from autoprune.service.web.state import Pages
 from autoprune.service.web.visitor import CSRF_COOKIE
 
 router = APIRouter(include_in_schema=False)
@@ -81,6 +82,8 @@ async def sign_out(request: Request, service: Shared) -> Response:
         raise Refusal(403, "csrf", "this did not come from a page of the session; sign out on one of them")
     closing = functools.partial(tokens.close_session, service.engine, secret)
     await anyio.to_thread.run_sync(closing, limiter=service.writers)
+    pages: Pages = request.app.state.pages
+    pages.present.end(secret)
     answer = RedirectResponse(SIGN_IN, 303)
     for name in (COOKIE, CSRF_COOKIE):
         answer.delete_cookie(name)

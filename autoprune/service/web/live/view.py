@@ -7,11 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from autoprune.client.documents import Artefact, Event, JobDocument, TrialDocument
 from autoprune.deploy.policy.document import PolicyFile
 from autoprune.deploy.report.document import Report
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import AutopruneError
+from autoprune.profiler.table.latency_table import Verification
 from autoprune.service.api.products import NAMES
 from autoprune.service.ledgers import groups_of, trials_of
 from autoprune.service.web.numbers.layers import Layer, layers_of, layers_so_far
@@ -28,6 +31,7 @@ class JobView:
     layers: tuple[Layer, ...] = ()
     report: Report | None = None
     artefacts: tuple[Artefact, ...] = field(default=())
+    verification: Verification | None = None
 
     @property
     def has_policy(self) -> bool:
@@ -39,13 +43,15 @@ def view_of(job: JobDocument, events: Sequence[Event], folder: Path) -> JobView:
     """Read what a job has made so far; a file that is not whole yet counts as not there."""
     run = RunFolder(folder)
     trials = trials_of(folder)
-    policy = report = None
-    with suppress(AutopruneError, OSError):
+    policy = report = verification = None
+    with suppress(AutopruneError, OSError, ValidationError):
+        if (found := folder / "verification.json").is_file():
+            verification = TypeAdapter(Verification).validate_json(found.read_bytes())
         policy = PolicyFile.load(run.policy) if run.policy.is_file() else None
         report = Report.load(run.report) if run.report.is_file() else None
     made = [Artefact(name=n, bytes=(folder / n).stat().st_size) for n in NAMES if (folder / n).is_file()]
     layers = layers_of(policy) if policy else _layers_so_far(trials, groups_of(folder))
-    return JobView(job, tuple(events), tuple(trials), layers, report, tuple(made))
+    return JobView(job, tuple(events), tuple(trials), layers, report, tuple(made), verification)
 
 
 def _layers_so_far(trials: Sequence[TrialDocument], groups: Sequence[tuple[str, int]]) -> tuple[Layer, ...]:

@@ -24,9 +24,11 @@ from autoprune.service.state import Service
 from autoprune.service.web import markup
 from autoprune.service.web.numbers.asked import Asked, spec_tree, tables_for
 from autoprune.service.web.numbers.foretelling import Uniform, uniform_networks
+from autoprune.service.web.numbers.history import when_text
 from autoprune.service.web.pages import fields
 from autoprune.service.web.pages.budgets import BudgetRows
 from autoprune.service.web.pages.frame import area, fill, framed, notice, pages_of, visitor_of, warn
+from autoprune.service.web.pages.uploading import upload_field
 from autoprune.service.web.places import NEW, WEB, job_page
 from autoprune.service.web.visitor import Refused, Visitor
 from autoprune.tables.reading import read_table
@@ -44,6 +46,7 @@ class Form:
     tables: list[TableDocument]
     weights: dict[str, str]
     key: str
+    weights_choice: Element | None = None
     table_choice: Element | None = None
     budgets: BudgetRows | None = None
     agent: ui.html | None = None
@@ -58,6 +61,13 @@ class Form:
         if "agent" in values:
             self.show_agent()
         await self.show_foretold()
+
+    async def take_weights(self, upload: str) -> None:
+        """Offer the weights that were uploaded, and choose them."""
+        assert self.weights_choice is not None
+        self.weights = await anyio.to_thread.run_sync(_weights, self.service, self.visitor)
+        self.asked.weights = upload if upload in self.weights else ""
+        fields.fill_choice(self.weights_choice, self.weights, self.asked.weights)
 
     def offer_tables(self) -> None:
         """The tables that hold the model; the first of them is chosen."""
@@ -140,11 +150,16 @@ def _form(service: Service, visitor: Visitor) -> Form:
         agent=_FIRST_AGENT,
     )
     tables = api_tables.list_tables(service, visitor.identity)
-    weights = {
-        one.id: f"{one.id} ({one.owner or 'upload'})"
-        for one in api_uploads.list_uploads(service, visitor.identity, "weights")
+    return Form(service, visitor, asked, tables, _weights(service, visitor), uuid.uuid4().hex)
+
+
+def _weights(service: Service, visitor: Visitor) -> dict[str, str]:
+    """What can be chosen as weights, by the id of the upload; empty for none."""
+    known = api_uploads.list_uploads(service, visitor.identity, "weights")
+    by = {
+        one.id: f"{one.id[:11]}…, {when_text(one.created)}{', by ' + one.owner if one.owner else ''}" for one in known
     }
-    return Form(service, visitor, asked, tables, weights, uuid.uuid4().hex)
+    return {"": "the server's own", **by}
 
 
 def _fields(form: Form) -> None:
@@ -166,13 +181,13 @@ def _fields(form: Form) -> None:
 def _what(form: Form) -> None:
     settings, asked = form.service.settings, form.asked
     fields.text("Name", asked.name, lambda v: form.change(name=v), required="", maxlength="64", autocomplete="off")
-    fields.choice("Model", _same(settings.models), asked.model, lambda v: form.change(model=v))
-    weights = {"": "the server's own", **form.weights}
-    fields.choice("Weights", weights, "", lambda v: form.change(weights=v))
-    fields.choice("Task", _same(settings.tasks), asked.task, lambda v: form.change(task=v))
+    fields.choice("Model", fields.same(settings.models), asked.model, lambda v: form.change(model=v))
+    form.weights_choice = fields.choice("Weights", form.weights, "", lambda v: form.change(weights=v))
+    upload_field("Or upload weights (.safetensors)", "weights", form.visitor, form.take_weights)
+    fields.choice("Task", fields.same(settings.tasks), asked.task, lambda v: form.change(task=v))
     fields.choice(
         "Device",
-        _same(settings.devices),
+        fields.same(settings.devices),
         asked.device,
         lambda v: form.change(device=v, provider=settings.devices[v].provider),
     )
@@ -180,7 +195,7 @@ def _what(form: Form) -> None:
 
 def _how(form: Form) -> None:
     asked, limits = form.asked, form.service.settings.limits
-    fields.choice("Agent", _same(find_agents()), asked.agent, lambda v: form.change(agent=v))
+    fields.choice("Agent", fields.same(find_agents()), asked.agent, lambda v: form.change(agent=v))
     form.agent = area()
     fields.number("Trials", asked.trials, 1, limits.trials, lambda v: form.change(trials=v))
     fields.number("Fine-tuning (epochs)", asked.epochs, 0, limits.epochs, lambda v: form.change(epochs=v))
@@ -198,7 +213,3 @@ def _budget(form: Form) -> None:
         form.table_choice = fields.choice("Latency table", {}, "", lambda v: form.change(table=v))
         fields.tick("The table may be another machine's", asked.foreign, lambda v: form.change(foreign=v))
     form.budgets = BudgetRows(asked.budgets, form.show_foretold)
-
-
-def _same(names: Any) -> dict[str, str]:
-    return {name: name for name in names}
