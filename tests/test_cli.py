@@ -19,7 +19,8 @@ from autoprune.cli.progress import Lines, listening
 from autoprune.cost import Kernel, Measurement
 from autoprune.deploy.report.document import Report
 from autoprune.errors import BadInput
-from autoprune.profiler.table.latency_table import LatencyTable, document
+from autoprune.profiler.table.latency_table import LatencyTable
+from autoprune.profiler.table.written import document
 from autoprune.searchers.agents import find_agents
 from autoprune.spec import AgentSpec, RunSpec
 from autoprune.tables.installed import find_tables

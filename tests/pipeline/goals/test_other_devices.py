@@ -18,7 +18,7 @@ from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput, BudgetUnreachable
 from autoprune.pipeline.costs.costing import cost_policies
 from autoprune.pipeline.subject import Network
-from autoprune.profiler.table.latency_table import NetworkProfile
+from autoprune.profiler.table.network_profile import NetworkProfile
 from autoprune.progress import Silent
 from autoprune.searchers.ledger import Ledger
 from autoprune.spec import DeviceSpec, ModelSpec, RunSpec
@@ -44,7 +44,9 @@ def spec(*also: str, **search: Any) -> RunSpec:
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """here.json, a table of this device; far.json, the same of another; sparse.json, which offers fewer widths."""
     folder = tmp_path_factory.mktemp("tables")
-    pipeline.profile(ModelSpec(name="tiny:tiny_net"), DeviceSpec(seconds=1, batch=64), (64, 1, 8, 8), folder / "here.json")
+    pipeline.profile(
+        ModelSpec(name="tiny:tiny_net"), DeviceSpec(seconds=1, batch=64), (64, 1, 8, 8), folder / "here.json"
+    )
     table = read_table(folder / "here.json")
     fingerprint = dataclasses.replace(table.fingerprint, cpu="Far away", architecture="other", threads=4)
     far = dataclasses.replace(table, fingerprint=fingerprint)
