@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from autoprune.criteria.criterion import find_criterion
 from autoprune.deploy.comparison.document import BASELINE, AgentLine, Comparison, Outcome, TimeLine, outcomes
 from autoprune.deploy.comparison.page import render
 from autoprune.deploy.comparison.words import verdict
@@ -77,6 +78,7 @@ def compare(
     Raises `BadInput` where nothing limits the policies, or the names, seeds or trials break a rule.
     """
     chosen = _agents(agents)
+    find_criterion(spec.search.criterion)
     specs = _one_a_seed(spec, seeds)
     folder = RunFolder.claim(out, spec)
     subject = prepare(spec, folder, progress)
