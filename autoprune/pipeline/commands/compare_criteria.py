@@ -20,6 +20,7 @@ from autoprune.errors import BadInput
 from autoprune.evaluation.evaluator import scores
 from autoprune.evaluation.splits import draw_splits
 from autoprune.files import write_atomic
+from autoprune.pipeline.commands.seeds import one_a_seed
 from autoprune.pipeline.costs.costing import Costing, cost_policies
 from autoprune.pipeline.delivery.export import exported, parity_images
 from autoprune.pipeline.delivery.recovery import finetuned, with_blocks_trained
@@ -47,7 +48,7 @@ def compare_criteria(
     Raises `BadInput` where nothing limits the policy, or the names or seeds break a rule.
     """
     chosen = _chosen(names)
-    _require_budgets(spec, seeds)
+    specs = one_a_seed(spec, seeds, "criteria")
     folder = RunFolder.claim(out, spec)
     subject = prepare(spec, folder, progress)
     costing = cost_policies(subject.network, spec, folder.table, progress)
@@ -55,11 +56,11 @@ def compare_criteria(
     policy = feasible.scaled([0.5] * len(feasible.space))
     held = folder.criteria
     found = CriteriaComparison.load(held) if held.is_file() else _nothing_yet(spec, subject, costing, policy)
-    for seed in range(spec.search.seed, spec.search.seed + seeds):
-        asked = [one for one in chosen if found.row(one.name, seed) is None]
+    for one in specs:
+        asked = [criterion for criterion in chosen if found.row(criterion.name, one.search.seed) is None]
         if not asked:
             continue
-        contest = _Contest.of(spec, subject, policy, seed, asked, progress)
+        contest = _Contest.of(one, subject, policy, asked, progress)
         found = found.model_copy(update={"gathering_seconds": contest.gathering_seconds})
         for criterion in asked:
             row = contest.row(criterion)
@@ -74,13 +75,6 @@ def _chosen(names: Sequence[str]) -> list[Criterion]:
     if not names:
         raise BadInput("name the criteria to compare, as in --criteria l1,taylor,elimination, or --criteria all")
     return list(criteria().values()) if "all" in names else [find_criterion(name) for name in dict.fromkeys(names)]
-
-
-def _require_budgets(spec: RunSpec, seeds: int) -> None:
-    if seeds < 1:
-        raise BadInput(f"a comparison needs at least 1 seed, got {seeds}")
-    if spec.search.floor or spec.search.pareto or not (spec.search.budgets or spec.also):
-        raise BadInput("criteria are compared under budgets alone, without a floor or a front; give --budget macs=0.5x")
 
 
 def _nothing_yet(spec: RunSpec, subject: Subject, costing: Costing, policy: Policy) -> CriteriaComparison:
@@ -120,16 +114,15 @@ class _Contest:
 
     @classmethod
     def of(
-        cls, spec: RunSpec, subject: Subject, policy: Policy, seed: int, asked: Sequence[Criterion], progress: Progress
+        cls, spec: RunSpec, subject: Subject, policy: Policy, asked: Sequence[Criterion], progress: Progress
     ) -> _Contest:
-        own = spec.model_copy(update={"search": spec.search.model_copy(update={"seed": seed})})
-        seeded = Subject(subject.task, draw_splits(subject.task, spec.task, seed), subject.network)
+        seeded = Subject(subject.task, draw_splits(subject.task, spec.task, spec.search.seed), subject.network)
         with progress.stage("gathering evidence"):
-            pruner = pruner_of(own, subject.network, seeded.splits)
+            pruner = pruner_of(spec, subject.network, seeded.splits)
             start = time.perf_counter()
             evidence = pruner.evidence(needs_of(asked))
             seconds = time.perf_counter() - start
-        return cls(own, seeded, policy, pruner, evidence, seconds, progress, {})
+        return cls(spec, seeded, policy, pruner, evidence, seconds, progress, {})
 
     def row(self, criterion: Criterion) -> CriterionRow:
         """What becomes of the channels that `criterion` chooses."""
