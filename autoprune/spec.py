@@ -30,6 +30,8 @@ from autoprune.objective import Objective
 
 T = TypeVar("T", bound=BaseModel)
 
+DEFAULT_CRITERION = "elimination"
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -157,6 +159,7 @@ class SearchSpec(_Section):
     minimise: Metrics = Field((), description="what is to be least: one cost under a floor, one or two of a front")
     pareto: bool = Field(False, description="find the front of score against the costs to minimise")
     levels: int = Field(8, ge=2, le=1000, description="budget levels that a front or a floor is searched at")
+    criterion: str = Field(DEFAULT_CRITERION, description="which channels go first: a name of autoprune criteria list")
     keep: Patterns = Field((), description="channel groups to leave whole, by name or pattern, as in layer1.*")
     reward: str = Field("accuracy", description="what a trial's reward is: accuracy, R_err, R_FLOPs, R_param, ...")
     finalists: int = Field(5, ge=1, description="best trials refitted and measured before one is chosen")

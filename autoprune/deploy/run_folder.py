@@ -122,6 +122,16 @@ class RunFolder:
         return self.path / "compare.html"
 
     @property
+    def criteria(self) -> Path:
+        """How criteria compare, for programs."""
+        return self.path / "criteria.json"
+
+    @property
+    def criteria_page(self) -> Path:
+        """How criteria compare, for people."""
+        return self.path / "criteria.html"
+
+    @property
     def sensitivity(self) -> Path:
         """What each channel group is worth, for programs."""
         return self.path / "sensitivity.json"

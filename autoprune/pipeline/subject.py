@@ -19,6 +19,7 @@ from autoprune.evaluation.task import Task
 from autoprune.files import write_atomic
 from autoprune.models import fingerprint, is_reference, load_model, load_weights
 from autoprune.progress import Progress
+from autoprune.pruning import Pruner
 from autoprune.space import Policy
 from autoprune.spec import ModelSpec, RunSpec
 from autoprune.tracing import Traced, pad_behind, trace
@@ -86,6 +87,19 @@ class Subject:
     def images_scored(self, split: ImageSet) -> int | None:
         """How many images of `split` the task's score is a share of; None where it is another kind of score."""
         return len(split) if self.task.metric == "accuracy" else None
+
+
+def pruner_of(spec: RunSpec, network: Network, splits: Splits) -> Pruner:
+    """The pruner of `network` whose statistics are those of the calibration split."""
+    images, search = splits.calibration, spec.search
+    return Pruner(
+        network.model,
+        network.traced,
+        images.inputs,
+        labels=images.targets,
+        criterion=search.criterion,
+        seed=search.seed,
+    )
 
 
 def prepare(spec: RunSpec, folder: RunFolder | None, progress: Progress) -> Subject:

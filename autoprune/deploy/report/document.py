@@ -21,6 +21,7 @@ class SearchLine(Part):
     """Who searched, and how fast."""
 
     agent: str
+    criterion: str | None = Field(None, description="what ranked the channels; null in a report of an earlier version")
     seed: Count
     trials: Count
     seconds: Amount

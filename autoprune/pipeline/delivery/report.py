@@ -86,6 +86,7 @@ def search_line(spec: RunSpec, explored: Explored) -> SearchLine:
     seconds = searched.evaluation_seconds
     return SearchLine(
         agent=explored.agent,
+        criterion=spec.search.criterion,
         seed=spec.search.seed,
         trials=len(searched.trials),
         seconds=seconds,

@@ -40,7 +40,7 @@ def choose_into(bench: Bench, explored: Explored) -> Found:
     spec = bench.spec
     chosen = choose(explored, bench.progress)
     found = keep_when_measured(spec, bench.subject, bench.costing, chosen, spec.device.device, bench.progress)
-    policy_file(bench.subject.network, found.kept).write(bench.folder.policy)
+    policy_file(bench.subject.network, found.kept, spec.search.criterion).write(bench.folder.policy)
     return found
 
 
