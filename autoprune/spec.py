@@ -220,13 +220,22 @@ class ReconstructionSpec(_Section):
 
 
 class TrainingSpec(_Section):
-    """Training on a task's labels: SGD with Nesterov momentum and a cosine schedule."""
+    """Training on a task: SGD with Nesterov momentum, its learning rate on a schedule, step by step."""
 
     epochs: int = Field(0, ge=0, description="passes over the training split")
-    learning_rate: float = Field(0.01, gt=0, description="of SGD at the start of its cosine schedule")
+    learning_rate: float = Field(0.01, gt=0, description="of SGD at the start of its schedule")
+    schedule: Literal["cosine", "step", "constant"] = Field("cosine", description="how the learning rate falls")
+    rewound: float = Field(0.0, ge=0, lt=1, description="share of the schedule that is left out at its start")
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     batch: int = Field(128, ge=1, description="images a step")
+    clip: float | None = Field(
+        None, gt=0, description="length a step's gradient is shortened to (Pascanu et al., 2013)"
+    )
+    distillation: float = Field(0.0, ge=0, le=1, description="weight of the dense network's outputs in the loss")
+    temperature: float = Field(4.0, gt=0, description="softening of the distillation targets (Hinton et al., 2015)")
+    mixup: bool = Field(False, description="train on mixtures of two images each (Zhang et al., 2018)")
+    frozen_norms: bool = Field(False, description="batch norms keep the statistics that they have at the start")
 
 
 class FinetuneSpec(TrainingSpec):
@@ -239,7 +248,7 @@ class FinetuneSpec(TrainingSpec):
     epochs: int = Field(0, ge=0, description="passes over the training split; 0 for no fine-tuning")
     weight_decay: float = Field(0.0, ge=0)
     batch: int = Field(64, ge=1, description="images a step")
-    clip: float = Field(1.0, gt=0, description="length that a step's gradient is shortened to (Pascanu et al., 2013)")
+    clip: float | None = Field(1.0, gt=0, description="length a step's gradient is shortened to (Pascanu et al., 2013)")
     distillation: float = Field(1.0, ge=0, le=1, description="weight of the dense network's outputs in the loss")
     temperature: float = Field(1.0, gt=0, description="softening of the distillation targets (Hinton et al., 2015)")
     mixup: bool = Field(True, description="train on mixtures of two images each (Zhang et al., 2018)")

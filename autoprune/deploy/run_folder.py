@@ -96,6 +96,10 @@ class RunFolder:
         """The chosen network's tensors as a stage of the run leaves them: refitted, pruned, finetuned."""
         return self.path / "stages" / f"{stage}.safetensors"
 
+    def in_training(self, what: str) -> Path:
+        """Where a training stands after its last epoch, for as long as it lasts."""
+        return self.path / "training" / f"{what}.safetensors"
+
     @property
     def front(self) -> Path:
         """The front of a search, a `FrontFile`, where one was asked for."""

@@ -44,7 +44,9 @@ def spec(*also: str, **search: Any) -> RunSpec:
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """here.json, a table of this device; far.json, the same of another; sparse.json, which offers fewer widths."""
     folder = tmp_path_factory.mktemp("tables")
-    pipeline.profile(ModelSpec(name="tiny:tiny_net"), DeviceSpec(seconds=1, batch=64), (64, 1, 8, 8), folder / "here.json")
+    pipeline.profile(
+        ModelSpec(name="tiny:tiny_net"), DeviceSpec(seconds=1, batch=64), (64, 1, 8, 8), folder / "here.json"
+    )
     table = read_table(folder / "here.json")
     fingerprint = dataclasses.replace(table.fingerprint, cpu="Far away", architecture="other", threads=4)
     far = dataclasses.replace(table, fingerprint=fingerprint)
