@@ -255,6 +255,45 @@ class FinetuneSpec(TrainingSpec):
     frozen_norms: bool = Field(True, description="batch norms keep the statistics that they were refitted with")
 
 
+class RecipesSpec(_Section):
+    """How recipes train: at which rate the dense network was trained, and how many epochs they get."""
+
+    epochs: int = Field(4, ge=1, description="passes that make the trained network sparse")
+    recovery: int = Field(2, ge=0, description="passes after pruning")
+    scratch: int = Field(12, ge=1, description="passes of a training that begins at random weights")
+    learning_rate: float = Field(0.1, gt=0, description="that the dense network was trained with")
+    fine: float = Field(0.1, gt=0, le=1, description="share of it that a trained network is trained on with")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    batch: int = Field(64, ge=1, description="images a step")
+    tolerance: float = Field(0.01, ge=0, lt=1, description="score that may be lost where it is to be preserved")
+    compression: float = Field(2.0, ge=1, description="parameters before by those after, where that is aimed at")
+
+    @property
+    def original(self) -> TrainingSpec:
+        """Training from random weights."""
+        return self._training(self.scratch, 1.0)
+
+    @property
+    def sparsifying(self) -> TrainingSpec:
+        """Training on, in which a recipe makes the network sparse; the rate stays, as there is work until the end."""
+        return self._training(self.epochs, self.fine).model_copy(update={"schedule": "constant"})
+
+    @property
+    def finetuning(self) -> TrainingSpec:
+        """Training of the pruned network at a small rate."""
+        return self._training(self.recovery, self.fine)
+
+    def _training(self, epochs: int, share: float) -> TrainingSpec:
+        return TrainingSpec(
+            epochs=epochs,
+            learning_rate=share * self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            batch=self.batch,
+        )
+
+
 class RunSpec(_Section):
     """One run: model, task, device, search, fine-tuning. Paths are relative to the working folder."""
 
@@ -268,6 +307,7 @@ class RunSpec(_Section):
     search: SearchSpec
     reconstruction: ReconstructionSpec = ReconstructionSpec()
     finetune: FinetuneSpec = FinetuneSpec()
+    recipes: RecipesSpec = RecipesSpec()
 
     @model_validator(mode="after")
     def _something_is_asked_for(self) -> Self:

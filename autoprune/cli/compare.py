@@ -1,4 +1,4 @@
-"""autoprune compare: which agent finds the better policies, with equal evaluations, and whether that is chance."""
+"""autoprune compare: which agent finds the better policies, or which recipe ends with the better network."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from autoprune.cli.progress import listening
 
 if TYPE_CHECKING:
     from autoprune.deploy.comparison.document import Comparison
+    from autoprune.deploy.recipes.document import RecipesComparison
     from autoprune.spec import RunSpec
 
 
@@ -40,6 +41,14 @@ def compare(
             help="Agents to compare, C+D being C warm-started by D; uniform and random always take part.",
         ),
     ] = "knapsack,evolution",
+    recipes: Annotated[
+        str | None,
+        typer.Option(
+            "--recipes",
+            metavar="all|A,B",
+            help="Compare recipes and not agents: all, or names from `autoprune recipes list`.",
+        ),
+    ] = None,
     seeds: Annotated[
         int, typer.Option("--seeds", metavar="K", min=1, help="Searches of each agent, each on images of its own.")
     ] = 8,
@@ -47,17 +56,35 @@ def compare(
         bool, typer.Option("--refit", help="Also refit every search's best policy and score it on the selection split.")
     ] = False,
 ) -> None:
-    """Compare agents with equal evaluations over several seeds; the same command again resumes."""
+    """Compare agents with equal evaluations, or recipes at equal budgets; the same command again resumes."""
     from autoprune import pipeline
     from autoprune.deploy.run_folder import RunFolder
 
-    names = [name.strip() for name in agents.split(",") if name.strip()]
+    if recipes is not None:
+        with listening() as progress:
+            ended = pipeline.compare_recipes(spec, _names(recipes), out, progress)
+        _answer_recipes(ended, as_json, RunFolder(out).recipes_page)
+        return
     with listening() as progress:
-        found = pipeline.compare(spec, names, seeds, out, progress, refit=refit)
+        found = pipeline.compare(spec, _names(agents), seeds, out, progress, refit=refit)
     if as_json:
         show_json(found.model_dump(mode="json", by_alias=True))
     else:
         _show(found, RunFolder(out).comparison_page)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _answer_recipes(found: RecipesComparison, as_json: bool, page: Path) -> None:
+    """Print the comparison of recipes, as one document or for people."""
+    from autoprune.deploy.recipes.words import columns, conclusions, headline, rows
+
+    if as_json:
+        show_json(found.model_dump(mode="json", by_alias=True))
+    else:
+        show_findings(headline(found), columns(found), rows(found), conclusions(found), page)
 
 
 def _show(found: Comparison, page: Path) -> None:

@@ -126,6 +126,16 @@ class RunFolder:
         return self.path / "compare.html"
 
     @property
+    def recipes(self) -> Path:
+        """How recipes compare, for programs."""
+        return self.path / "recipes.json"
+
+    @property
+    def recipes_page(self) -> Path:
+        """How recipes compare, for people."""
+        return self.path / "recipes.html"
+
+    @property
     def sensitivity(self) -> Path:
         """What each channel group is worth, for programs."""
         return self.path / "sensitivity.json"
