@@ -55,7 +55,7 @@ def fit(
     if len(data.train) == 0:
         raise BadInput("the training split is empty")
     place, method = _device(device), method or Method()
-    student = copy.deepcopy(model).to(place)
+    student = copy.deepcopy(model).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = Loss(
         copy.deepcopy(teacher).to(place).eval() if teacher is not None else None, spec.distillation, spec.temperature
     )
@@ -64,7 +64,7 @@ def fit(
         loop = Loop(student, data, spec, loss, method, seed)
         _train(loop, spec.epochs, kept, _job(model, teacher, spec, method, seed), on_epoch)
     settle(student, method)
-    return student.cpu().eval()
+    return student.to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[no-any-return]
 
 
 def _train(loop: Loop, epochs: int, kept: Path | None, job: str, on_epoch: Callable[[Epoch], None] | None) -> None:

@@ -10,7 +10,7 @@ from autoprune.training.method import Method, Moment
 from autoprune.training.recipes.gates import saved_share
 from autoprune.training.recipes.recipe import Context, Pruned, Recipe, numbers
 
-_REDUCTION, _STRENGTH, _OPEN = 4, 4.0, 2.0
+_REDUCTION, _SMALL, _OPEN, _STRENGTH = 4, 0.1, 2.0, 4.0
 
 
 class Agent(nn.Module):
@@ -19,17 +19,14 @@ class Agent(nn.Module):
     def __init__(self, units: int) -> None:
         super().__init__()
         inner = max(2, units // _REDUCTION)
-        self.squeeze, self.excite = nn.Linear(units, inner), nn.Linear(inner, units)
-        with torch.no_grad():
-            for number, weight in enumerate((self.squeeze.weight, self.excite.weight)):
-                weight.copy_(_fixed(weight, number))
-            self.squeeze.bias.zero_()
-            self.excite.bias.fill_(_OPEN)
+        generator = torch.Generator().manual_seed(units)
+        self.squeeze = nn.Parameter(_SMALL * torch.randn(inner, units, generator=generator))
+        self.excite = nn.Parameter(_SMALL * torch.randn(units, inner, generator=generator))
+        self.bias = nn.Parameter(torch.full((units,), _OPEN))
 
     def forward(self, descriptors: Tensor) -> Tensor:
         """Attention to each unit, in (0, 1)."""
-        attention: Tensor = torch.sigmoid(self.excite(torch.relu(self.squeeze(descriptors))))
-        return attention
+        return torch.sigmoid(self.excite @ torch.relu(self.squeeze @ descriptors) + self.bias)
 
 
 class Attention(Method):
@@ -62,11 +59,6 @@ def prune(context: Context) -> Pruned:
     trained = context.train(context.dense, context.spec.sparsifying, "pruning", method)
     with torch.no_grad():
         return context.cut(trained, numbers(method.gates(trained)))
-
-
-def _fixed(weight: Tensor, seed: int) -> Tensor:
-    """Small random numbers that are the same every time."""
-    return 0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed))
 
 
 ATTENTION = Recipe(

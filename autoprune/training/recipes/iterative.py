@@ -39,7 +39,7 @@ class Closing(Method):
     def after_epoch(self, network: nn.Module, at: Moment) -> None:
         """Close units until this epoch's share is saved; the last epoch's is left to the final cut."""
         if at.epoch < at.epochs:
-            self.close(network, self._share(1.0, at.epoch / (at.epochs - 1)))
+            self.close(network, self._share(1.0, at.epoch / at.epochs))
 
     def close(self, network: nn.Module, share: float) -> None:
         """Close the units of the lowest scores until `share` of what the budgets ask for is saved."""
