@@ -25,7 +25,7 @@ from autoprune.spec import AgentSpec, RunSpec
 from autoprune.tables.installed import find_tables
 from autoprune.tables.reading import read_table
 
-COMMANDS = ["profile", "search", "apply", "run", "compare", "sensitivity", "report", "tables", "agents"]
+COMMANDS = ["profile", "search", "apply", "run", "compare", "sensitivity", "report", "tables", "agents", "recipes"]
 SPEC = """
 name = "small"
 [model]
