@@ -30,7 +30,7 @@ NAMES = "one-shot,rigl-weights"
 
 
 class Interrupting(Silent):
-    """Is interrupted in the second epoch of the recovery by `recipe`."""
+    """Is interrupted after the first epoch of `recipe`, once that is kept."""
 
     def __init__(self, recipe: str) -> None:
         self._recipe, self._here = recipe, False
