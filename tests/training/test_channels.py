@@ -65,7 +65,7 @@ def test_a_gate_has_the_gradient_of_its_channel(network: nn.Module, traced: Trac
 
 def test_norms_are_those_of_what_reads_each_unit(network: nn.Module, traced: Traced) -> None:
     channels = Channels(traced)
-    stem, inner = channels.norms(network)
+    stem, inner = (own.detach() for own in channels.norms(network))
     for unit in range(4):
         read = [
             network.get_parameter("inner.weight")[:, unit],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +18,7 @@ _CEILING = 1.0  # the paper's tau
 class Growing(Method):
     """lambda_t / 2 ||w_u||^2 for each unit u that is to go, lambda_t growing to its ceiling (section 3.2)."""
 
-    def __init__(self, context: Context, kept: list[IntArray]) -> None:
+    def __init__(self, context: Context, kept: Sequence[IntArray]) -> None:
         super().__init__()
         self._channels = context.channels
         going = [torch.ones(units) for units in self._channels.units]
