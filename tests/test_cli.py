@@ -26,7 +26,10 @@ from autoprune.spec import AgentSpec, RunSpec
 from autoprune.tables.installed import find_tables
 from autoprune.tables.reading import read_table
 
-COMMANDS = ["profile", "search", "apply", "run", "compare", "sensitivity", "report", "tables", "agents", "criteria"]
+COMMANDS = [
+    *("profile", "search", "apply", "run", "compare", "sensitivity", "report"),
+    *("tables", "agents", "criteria", "recipes"),
+]
 SPEC = """
 name = "small"
 [model]
