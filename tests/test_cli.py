@@ -213,6 +213,7 @@ FLAG_VALUES: dict[str, Any] = {
     "--trials": 11,
     "--seed": 3,
     "--reward": "R_err",
+    "--criterion": "l1",
     "--table": Path("t.json"),
     "--allow-foreign-table": True,
     "--provider": "cuda",

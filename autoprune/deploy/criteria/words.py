@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Final
 
 from autoprune.deploy.criteria.document import CriteriaComparison, CriterionLine
 from autoprune.deploy.words.amounts import counted, is_share, score_text
 from autoprune.deploy.words.cells import Cell
+from autoprune.deploy.words.chance import on_chance
 
 BASELINE: Final = "random"
 STAGE_WORDS: Final = {
@@ -18,7 +18,6 @@ STAGE_WORDS: Final = {
     "finetuned": "fine-tuned",
 }
 _NAMED: Final = 3
-_NORMAL_95: Final = 1.96
 
 
 def headline(found: CriteriaComparison) -> str:
@@ -50,15 +49,11 @@ def _on_stage(found: CriteriaComparison, stage: str) -> str:
 
 
 def _on_chance(found: CriteriaComparison) -> Iterator[str]:
-    """How far two scores that are shares of images lie apart by chance."""
-    if not is_share(found.metric) or not found.lines:
-        return
-    score = found.lines[0].mean(found.stages[-1], "test") or 0.0
-    half = 100 * _NORMAL_95 * math.sqrt(score * (1 - score) / found.test_images)
-    yield (
-        f"On {found.test_images} test images the best score is known to {half:.1f} points (95%), and was measured "
-        f"with {counted(len({row.seed for row in found.rows}), 'seed')}: smaller differences are no finding."
-    )
+    if is_share(found.metric) and found.lines:
+        seeds = counted(len({row.seed for row in found.rows}), "seed")
+        yield on_chance(
+            found.lines[0].mean(found.stages[-1], "test") or 0.0, found.test_images, f"was measured with {seeds}"
+        )
 
 
 def columns(found: CriteriaComparison) -> tuple[Cell, ...]:

@@ -6,31 +6,25 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from autoprune.deploy.document.base import Amount, Count, Number, Part, Positive, Share, TaskDocument
+from autoprune.deploy.document.base import Amount, Count, Part, Positive, Share, TaskDocument
 from autoprune.deploy.document.goals import BudgetLine, BudgetsElsewhere
+from autoprune.deploy.document.split_scores import SplitScores
 from autoprune.deploy.document.standing import Latency
-
-
-class Scores(Part):
-    """The task's metric of one network on two splits."""
-
-    selection: Number
-    test: Number = Field(description="these images choose nothing")
 
 
 class SparseLine(Part):
     """A network of the dense one's shapes with single weights at zero, as a recipe had it before it cut channels."""
 
     sparsity: Share = Field(description="share of all weights that is zero")
-    scores: Scores
+    scores: SplitScores
     latency_ms: Latency = Field(description="dense kernels multiply by zero as by any number")
 
 
 class PrunedLine(Part):
     """What became of the network by one recipe."""
 
-    before: Scores = Field(description="sliced, and refitted where the recipe refits")
-    after: Scores = Field(description="once it had recovered")
+    before: SplitScores = Field(description="sliced, and refitted where the recipe refits")
+    after: SplitScores = Field(description="once it had recovered")
     macs: Count
     params: Count
     latency_ms: Latency
@@ -71,7 +65,7 @@ class RecipesComparison(TaskDocument):
     train_images: Positive
     selection_images: Positive
     test_images: Positive
-    dense: Scores
+    dense: SplitScores
     dense_macs: Positive
     dense_params: Positive
     rows: tuple[RecipeRow, ...] = Field(description="one a recipe, in the order in which they were done")

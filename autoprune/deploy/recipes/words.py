@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Final
 
-from autoprune.deploy.recipes.document import PrunedLine, RecipesComparison, Scores, shared
+from autoprune.deploy.document.split_scores import SplitScores
+from autoprune.deploy.recipes.document import PrunedLine, RecipesComparison, shared
 from autoprune.deploy.words.amounts import counted, is_share, score_text
 from autoprune.deploy.words.cells import Cell
+from autoprune.deploy.words.chance import on_chance
 
 _NAMED: Final = 3
-_NORMAL_95: Final = 1.96
 
 
 def headline(found: RecipesComparison) -> str:
@@ -59,14 +59,8 @@ def _failed(found: RecipesComparison) -> Iterator[str]:
 
 
 def _on_chance(found: RecipesComparison) -> Iterator[str]:
-    """How far two scores that are shares of images lie apart by chance."""
     if is_share(found.metric) and found.lines:
-        score = found.lines[0][1].after.test
-        half = 100 * _NORMAL_95 * math.sqrt(score * (1 - score) / found.test_images)
-        yield (
-            f"On {found.test_images} test images the best score is known to {half:.1f} points (95%), and each recipe "
-            "ran once: smaller differences are no finding."
-        )
+        yield on_chance(found.lines[0][1].after.test, found.test_images, "each recipe ran once")
 
 
 def columns(found: RecipesComparison) -> tuple[Cell, ...]:
@@ -99,9 +93,9 @@ def _cells(found: RecipesComparison, line: PrunedLine) -> tuple[Cell, ...]:
     )
 
 
-def _scores_cell(found: RecipesComparison, scores: Scores) -> Cell:
+def _scores_cell(found: RecipesComparison, scores: SplitScores) -> Cell:
     return Cell(f"{_score(found, scores)} ({score_text(scores.selection, found.metric)})")
 
 
-def _score(found: RecipesComparison, scores: Scores) -> str:
+def _score(found: RecipesComparison, scores: SplitScores) -> str:
     return score_text(scores.test, found.metric)

@@ -15,15 +15,15 @@ from autoprune.deploy.document.goals import BudgetLine
 from autoprune.deploy.document.standing import Latency
 from autoprune.deploy.onnx_file.measure import measure_in_turns
 from autoprune.deploy.onnx_file.parity import require_parity
-from autoprune.deploy.recipes.document import PrunedLine, RecipeRow, RecipesComparison, Scores, SparseLine
+from autoprune.deploy.recipes.document import PrunedLine, RecipeRow, RecipesComparison, SparseLine
 from autoprune.deploy.recipes.page import render
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import AutopruneError, BadInput
-from autoprune.evaluation.evaluator import scores
 from autoprune.files import write_atomic
 from autoprune.pipeline.costs.costing import Costing, cost_policies
 from autoprune.pipeline.delivery.export import exported, parity_images
 from autoprune.pipeline.goals.outcome import budgets_elsewhere
+from autoprune.pipeline.scores.split_scores import split_scores
 from autoprune.pipeline.subject import Subject, prepare
 from autoprune.progress import Progress, Silent
 from autoprune.spec import RunSpec
@@ -84,7 +84,7 @@ class _Bench:
             train_images=len(subject.splits.train),
             selection_images=len(subject.splits.selection),
             test_images=len(subject.splits.test),
-            dense=self._scores(subject.network.model),
+            dense=split_scores(self.subject, subject.network.model),
             dense_macs=round(dense.macs),
             dense_params=round(dense.params),
             rows=(),
@@ -136,8 +136,8 @@ class _Bench:
             parity = require_parity(recovered, paths[1], parity_images(self.subject.splits.selection))
             dense, small, *sparse = map(_latency, measure_in_turns(paths, device=self.spec.device.device))
         line = PrunedLine(
-            before=self._scores(pruned.network),
-            after=self._scores(recovered),
+            before=split_scores(self.subject, pruned.network),
+            after=split_scores(self.subject, recovered),
             macs=round(cost.macs),
             params=round(cost.params),
             latency_ms=small,
@@ -149,14 +149,11 @@ class _Bench:
         if pruned.sparse is None:
             return line
         told = SparseLine(
-            sparsity=pruned.sparse.sparsity, scores=self._scores(pruned.sparse.network), latency_ms=sparse[0]
+            sparsity=pruned.sparse.sparsity,
+            scores=split_scores(self.subject, pruned.sparse.network),
+            latency_ms=sparse[0],
         )
         return line.model_copy(update={"sparse": told})
-
-    def _scores(self, module: nn.Module) -> Scores:
-        splits = (self.subject.splits.selection, self.subject.splits.test)
-        selection, test = (float(scores(module, split, self.subject.task).double().mean()) for split in splits)
-        return Scores(selection=selection, test=test)
 
 
 def _latency(measured: Measurement) -> Latency:

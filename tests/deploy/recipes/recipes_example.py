@@ -6,15 +6,16 @@ from typing import Any
 
 from autoprune.budget import Budget
 from autoprune.deploy.document.goals import BudgetLine
+from autoprune.deploy.document.split_scores import SplitScores
 from autoprune.deploy.document.standing import Latency
-from autoprune.deploy.recipes.document import PrunedLine, RecipeRow, RecipesComparison, Scores, SparseLine
+from autoprune.deploy.recipes.document import PrunedLine, RecipeRow, RecipesComparison, SparseLine
 
 
 def pruned(before: float, after: float, **more: Any) -> PrunedLine:
     """Scores the same on both splits, but for a hundredth."""
     return PrunedLine(
-        before=Scores(selection=before - 0.01, test=before),
-        after=Scores(selection=after - 0.01, test=after),
+        before=SplitScores(selection=before - 0.01, test=before),
+        after=SplitScores(selection=after - 0.01, test=after),
         macs=500,
         params=300,
         latency_ms=Latency(measured=0.6, spread=0.01),
@@ -33,7 +34,7 @@ def row(name: str, line: PrunedLine | None, kind: str = "after training", failed
 def example() -> RecipesComparison:
     """Three recipes that end, one of which had sparse weights, and one that does not."""
     sparse = SparseLine(
-        sparsity=0.5, scores=Scores(selection=0.8, test=0.81), latency_ms=Latency(measured=0.808, spread=0.01)
+        sparsity=0.5, scores=SplitScores(selection=0.8, test=0.81), latency_ms=Latency(measured=0.808, spread=0.01)
     )
     return RecipesComparison(
         model="small",
@@ -47,7 +48,7 @@ def example() -> RecipesComparison:
         train_images=700,
         selection_images=200,
         test_images=600,
-        dense=Scores(selection=0.95, test=0.96),
+        dense=SplitScores(selection=0.95, test=0.96),
         dense_macs=1000,
         dense_params=1000,
         rows=(
