@@ -30,6 +30,8 @@ from autoprune.objective import Objective
 
 T = TypeVar("T", bound=BaseModel)
 
+DEFAULT_CRITERION = "elimination"
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -157,6 +159,7 @@ class SearchSpec(_Section):
     minimise: Metrics = Field((), description="what is to be least: one cost under a floor, one or two of a front")
     pareto: bool = Field(False, description="find the front of score against the costs to minimise")
     levels: int = Field(8, ge=2, le=1000, description="budget levels that a front or a floor is searched at")
+    criterion: str = Field(DEFAULT_CRITERION, description="which channels go first: a name of autoprune criteria list")
     keep: Patterns = Field((), description="channel groups to leave whole, by name or pattern, as in layer1.*")
     reward: str = Field("accuracy", description="what a trial's reward is: accuracy, R_err, R_FLOPs, R_param, ...")
     finalists: int = Field(5, ge=1, description="best trials refitted and measured before one is chosen")
@@ -220,13 +223,22 @@ class ReconstructionSpec(_Section):
 
 
 class TrainingSpec(_Section):
-    """Training on a task's labels: SGD with Nesterov momentum and a cosine schedule."""
+    """Training on a task: SGD with Nesterov momentum, its learning rate on a schedule, step by step."""
 
     epochs: int = Field(0, ge=0, description="passes over the training split")
-    learning_rate: float = Field(0.01, gt=0, description="of SGD at the start of its cosine schedule")
+    learning_rate: float = Field(0.01, gt=0, description="of SGD at the start of its schedule")
+    schedule: Literal["cosine", "step", "constant"] = Field("cosine", description="how the learning rate falls")
+    rewound: float = Field(0.0, ge=0, lt=1, description="share of the schedule that is left out at its start")
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     batch: int = Field(128, ge=1, description="images a step")
+    clip: float | None = Field(
+        None, gt=0, description="length a step's gradient is shortened to (Pascanu et al., 2013)"
+    )
+    distillation: float = Field(0.0, ge=0, le=1, description="weight of the dense network's outputs in the loss")
+    temperature: float = Field(4.0, gt=0, description="softening of the distillation targets (Hinton et al., 2015)")
+    mixup: bool = Field(False, description="train on mixtures of two images each (Zhang et al., 2018)")
+    frozen_norms: bool = Field(False, description="batch norms keep the statistics that they have at the start")
 
 
 class FinetuneSpec(TrainingSpec):
@@ -239,11 +251,50 @@ class FinetuneSpec(TrainingSpec):
     epochs: int = Field(0, ge=0, description="passes over the training split; 0 for no fine-tuning")
     weight_decay: float = Field(0.0, ge=0)
     batch: int = Field(64, ge=1, description="images a step")
-    clip: float = Field(1.0, gt=0, description="length that a step's gradient is shortened to (Pascanu et al., 2013)")
+    clip: float | None = Field(1.0, gt=0, description="length a step's gradient is shortened to (Pascanu et al., 2013)")
     distillation: float = Field(1.0, ge=0, le=1, description="weight of the dense network's outputs in the loss")
     temperature: float = Field(1.0, gt=0, description="softening of the distillation targets (Hinton et al., 2015)")
     mixup: bool = Field(True, description="train on mixtures of two images each (Zhang et al., 2018)")
     frozen_norms: bool = Field(True, description="batch norms keep the statistics that they were refitted with")
+
+
+class RecipesSpec(_Section):
+    """How recipes train: at which rate the dense network was trained, and how many epochs they get."""
+
+    epochs: int = Field(4, ge=1, description="passes that make the trained network sparse")
+    recovery: int = Field(2, ge=0, description="passes after pruning")
+    scratch: int = Field(12, ge=1, description="passes of a training that begins at random weights")
+    learning_rate: float = Field(0.1, gt=0, description="that the dense network was trained with")
+    fine: float = Field(0.1, gt=0, le=1, description="share of it that a trained network is trained on with")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    batch: int = Field(64, ge=1, description="images a step")
+    tolerance: float = Field(0.01, ge=0, lt=1, description="score that may be lost where it is to be preserved")
+    compression: float = Field(2.0, ge=1, description="parameters before by those after, where that is aimed at")
+
+    @property
+    def original(self) -> TrainingSpec:
+        """Training from random weights."""
+        return self._training(self.scratch, 1.0)
+
+    @property
+    def sparsifying(self) -> TrainingSpec:
+        """Training on, in which a recipe makes the network sparse; the rate stays, as there is work until the end."""
+        return self._training(self.epochs, self.fine).model_copy(update={"schedule": "constant"})
+
+    @property
+    def finetuning(self) -> TrainingSpec:
+        """Training of the pruned network at a small rate."""
+        return self._training(self.recovery, self.fine)
+
+    def _training(self, epochs: int, share: float) -> TrainingSpec:
+        return TrainingSpec(
+            epochs=epochs,
+            learning_rate=share * self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            batch=self.batch,
+        )
 
 
 class RunSpec(_Section):
@@ -259,6 +310,7 @@ class RunSpec(_Section):
     search: SearchSpec
     reconstruction: ReconstructionSpec = ReconstructionSpec()
     finetune: FinetuneSpec = FinetuneSpec()
+    recipes: RecipesSpec = RecipesSpec()
 
     @model_validator(mode="after")
     def _something_is_asked_for(self) -> Self:

@@ -19,13 +19,17 @@ from autoprune.cli.progress import Lines, listening
 from autoprune.cost import Kernel, Measurement
 from autoprune.deploy.report.document import Report
 from autoprune.errors import BadInput
-from autoprune.profiler.table.latency_table import LatencyTable, document
+from autoprune.profiler.table.latency_table import LatencyTable
+from autoprune.profiler.table.written import document
 from autoprune.searchers.agents import find_agents
 from autoprune.spec import AgentSpec, RunSpec
 from autoprune.tables.installed import find_tables
 from autoprune.tables.reading import read_table
 
-COMMANDS = ["profile", "search", "apply", "run", "compare", "sensitivity", "report", "tables", "agents"]
+COMMANDS = [
+    *("profile", "search", "apply", "run", "compare", "sensitivity", "report"),
+    *("tables", "agents", "criteria", "recipes"),
+]
 SPEC = """
 name = "small"
 [model]
@@ -69,6 +73,27 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
 def test_every_command_offers_json_and_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--help"]) == 0
     assert "--json" in capsys.readouterr().out
+
+
+def test_criteria_are_listed_with_what_they_need_and_where_they_are_from(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["criteria", "list", "--json"]) == 0
+    found = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    assert len(found) == 29
+    assert found["taylor"]["needs"] == ["gradients", "labels"]
+    assert all(one["summary"] and one["source"] and one["family"] for one in found.values())
+    assert main(["criteria", "list"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in found)
+
+
+def test_a_criterion_that_there_is_not_is_told_before_anything_is_made(
+    spec_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("run", "search", "compare", "sensitivity"):
+        out = tmp_path / command
+        assert main([command, str(spec_file), "--criterion", "tailor", "--out", str(out)]) == 2
+        assert "did you mean 'taylor'" in capsys.readouterr().err
+        assert not out.exists()
 
 
 def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,6 +213,7 @@ FLAG_VALUES: dict[str, Any] = {
     "--trials": 11,
     "--seed": 3,
     "--reward": "R_err",
+    "--criterion": "l1",
     "--table": Path("t.json"),
     "--allow-foreign-table": True,
     "--provider": "cuda",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import autoprune
-from autoprune.cli import agents
+from autoprune.cli import agents, criteria, recipes
 from autoprune.cli.compare import compare
 from autoprune.cli.flags import (
     Affinity,
@@ -46,6 +46,8 @@ app = typer.Typer(
 )
 app.add_typer(tables_app, name="tables")
 app.add_typer(agents.app, name="agents")
+app.add_typer(criteria.app, name="criteria")
+app.add_typer(recipes.app, name="recipes")
 app.add_typer(asking.app, name="jobs")
 app.add_typer(running.token_app, name="token")
 

@@ -47,6 +47,7 @@ FLAGS = (
     Flag("--minimise", ("search", "minimise"), list[str], "The cost to make least: latency, macs, ...; one or two."),
     Flag("--pareto", ("search", "pareto"), bool, "Find every best trade of score against the costs to minimise."),
     Flag("--levels", ("search", "levels"), int, "Budget levels that a front or a floor is searched at."),
+    Flag("--criterion", ("search", "criterion"), str, "What ranks channels: a name from `autoprune criteria list`."),
     Flag("--keep", ("search", "keep"), list[str], "A channel group to leave whole, or layer1.*; may be repeated."),
     Flag("--also", ("also",), list[str], "Another device's TABLE:latency=0.6x to keep as well; may be repeated."),
     Flag("--agent", ("search", "agent"), str, "A name from `autoprune agents list`, or a TOML file."),

@@ -51,7 +51,7 @@ def _error(part: nn.Module, x: Tensor, y: Tensor) -> float:
 def _descend(
     part: nn.Module, weights: Sequence[Tensor], x: Tensor, y: Tensor, steps: Steps, rng: torch.Generator
 ) -> None:
-    with torch.enable_grad(), _only(weights, part):
+    with torch.enable_grad(), gradients_to(weights, part):
         adam = torch.optim.Adam(weights, lr=steps.learning_rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps.count)
         for chosen in islice(_batches(len(x), steps.batch, rng), steps.count):
@@ -64,17 +64,19 @@ def _descend(
 
 
 @contextmanager
-def _only(weights: Sequence[Tensor], part: nn.Module) -> Iterator[None]:
+def gradients_to(weights: Sequence[Tensor], part: nn.Module) -> Iterator[None]:
     """Inside, gradients go to these `weights` of `part` and to no other parameter."""
     required = {parameter: parameter.requires_grad for parameter in part.parameters()}
     for parameter in required:
         parameter.requires_grad_(False)
     for weight in weights:
         weight.requires_grad_(True)
-    yield
-    for parameter, before in required.items():
-        parameter.requires_grad_(before)
-        parameter.grad = None
+    try:
+        yield
+    finally:
+        for parameter, before in required.items():
+            parameter.requires_grad_(before)
+            parameter.grad = None
 
 
 def _batches(count: int, size: int, rng: torch.Generator) -> Iterator[Tensor]:

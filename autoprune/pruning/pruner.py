@@ -12,18 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autoprune.cost import FloatArray
-from autoprune.criteria.elimination import Consumer, eliminate
-from autoprune.criteria.magnitude import rank_by_norm
+from autoprune.criteria.criterion import Need, find_criterion, needs_of
+from autoprune.criteria.evidence import Consumer, Evidence
 from autoprune.criteria.ranking import Ranking
+from autoprune.errors import BadInput
 from autoprune.pruning.blocks import Block, find_blocks
+from autoprune.pruning.evidence import Images, gather_evidence
 from autoprune.pruning.features import is_linear_map, taps, weight_matrix
 from autoprune.pruning.learning import Steps
+from autoprune.pruning.places import Place
 from autoprune.pruning.reconstruction import OnBlock, reconstruct, reconstruct_together
 from autoprune.pruning.refit import System, running_mean, set_offset
 from autoprune.pruning.sequential import Effort, SequentialRefit
 from autoprune.pruning.statistics import gather
 from autoprune.space import Policy, SearchSpace
-from autoprune.spec import ReconstructionSpec
+from autoprune.spec import DEFAULT_CRITERION, ReconstructionSpec
 from autoprune.tracing.groups import IntArray, SliceAxis
 from autoprune.tracing.slicing import unit_masks
 from autoprune.tracing.trace import Traced
@@ -42,14 +45,27 @@ _PREVIEW = Effort(rows=8192, hold=0.03)
 class Pruner:
     """Applies policies to one network.
 
-    Statistics are gathered from `calibration` inputs [N, ...] once; each group's channels are
-    ranked once, by backward elimination where a consumer can be refitted and by weight magnitude
-    where none can. The pruner works on a copy of the model in eval mode; the model is never changed.
+    Moments are gathered from `calibration` inputs [N, ...] once; each group's channels are ranked
+    once, when a policy first cuts it, by `criterion`, which may ask for the classes `labels` [N] of
+    these inputs. The pruner works on a copy of the model in eval mode; the model is never changed.
+    Raises `BadInput` for a criterion that there is not, or that needs labels where there are none.
     """
 
-    def __init__(self, model: nn.Module, traced: Traced, calibration: Tensor, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        traced: Traced,
+        calibration: Tensor,
+        *,
+        labels: Tensor | None = None,
+        criterion: str = DEFAULT_CRITERION,
+        seed: int = 0,
+    ) -> None:
+        self.criterion = find_criterion(criterion)
+        if Need.LABELS in self.criterion.needs and labels is None:
+            raise BadInput(f"criterion {criterion} needs labels; give the task's, or another --criterion")
         self.model, self.traced = copy.deepcopy(model).eval(), traced
-        self._calibration, self._seed = calibration, seed
+        self._calibration, self._labels, self._seed = calibration, labels, seed
         self._modules, self._parameters = dict(self.model.named_modules()), dict(self.model.named_parameters())
         self._axes = {(a.parameter, a.axis): a for a in traced.axes}
         self._linear = tuple(n for n in traced.order if is_linear_map(self._modules[n]))
@@ -57,19 +73,47 @@ class Pruner:
         self._weights = {n: weight_matrix(self._modules[n]) for n in consumers}
         moments = gather(self.model, consumers, calibration, seed=seed)
         self._systems = {n: System.of(of_layer, self._weights[n]) for n, of_layer in moments.items()}
-        self.ranking = tuple(self._rank(g) for g in range(len(traced.space)))
+        self._rankings: dict[int, Ranking] = {}
         self._refitted = lru_cache(maxsize=_room_for(self._weights.values()))(self._refit)
 
+    @property
+    def ranking(self) -> tuple[Ranking, ...]:
+        """The ranking of every group."""
+        return tuple(self._ranked(group) for group in range(len(self.traced.space)))
+
+    def rank(self, space: SearchSpace) -> None:
+        """Rank the groups of which `space` offers more than the dense width, before they are asked for.
+
+        Raises `BadInput` where the criterion has no answer for one of them.
+        """
+        self.damages(space)
+
     def kept(self, policy: Policy) -> tuple[IntArray, ...]:
-        """Unit indices that each group keeps, ascending: the last in its elimination order."""
+        """Unit indices that each group keeps, ascending: the last in its ranking."""
         self.traced.space.check(policy)
-        groups = zip(self.traced.space.groups, self.ranking, policy.widths, strict=True)
-        return tuple(np.sort(rank.order[len(rank.order) - width // group.unit :]) for group, rank, width in groups)
+        return tuple(self._kept(group, width) for group, width in enumerate(policy.widths))
 
     def damages(self, space: SearchSpace) -> tuple[FloatArray, ...]:
         """For each group of `space` what cutting it to each width that it offers damages: see `Ranking`."""
-        pairs = zip(space.groups, self.ranking, strict=True)
-        return tuple(rank.damage[[(g.width - width) // g.unit for width in g.widths]] for g, rank in pairs)
+        return tuple(
+            np.zeros(1)
+            if group.widths == (group.width,)
+            else self._ranked(g).damage[[(group.width - width) // group.unit for width in group.widths]]
+            for g, group in enumerate(space.groups)
+        )
+
+    def evidence(self, needs: Need) -> tuple[Evidence, ...]:
+        """What criteria with these `needs` may know of each group, gathered anew in one pass."""
+        images = Images(self._calibration, self._labels)
+        consumers = [self._consumers(group) for group in range(len(self.traced.space))]
+        return gather_evidence(self.model, self.traced, images, needs, consumers, seed=self._seed)
+
+    def ranked_by(self, criterion: str, evidence: Sequence[Evidence]) -> Pruner:
+        """A pruner with the same statistics whose groups are ranked by another criterion, from this evidence."""
+        other = copy.copy(self)
+        other.criterion, other._rankings = find_criterion(criterion), {}
+        other.__dict__["_evidence"] = tuple(evidence)
+        return other
 
     def slice(self, policy: Policy) -> nn.Module:
         """The sliced network, each layer that lost inputs refitted from the dense network's statistics."""
@@ -137,32 +181,30 @@ class Pruner:
 
     # Ranking.
 
-    def _rank(self, group: int) -> Ranking:
-        """The units of a group in elimination order, least missed first."""
-        consumers = [c for name in self._systems if (c := self._consumer(name, group))]
-        if consumers:
-            return eliminate(consumers)
-        weights = [a for a in self.traced.axes if (a.group == group).any() and self._is_matrix(a.parameter)]
-        return rank_by_norm([self._norms(a, group) for a in weights])
+    @cached_property
+    def _evidence(self) -> tuple[Evidence, ...]:
+        return self.evidence(needs_of([self.criterion]))
+
+    def _ranked(self, group: int) -> Ranking:
+        if group not in self._rankings:
+            self._rankings[group] = self.criterion.rank(self._evidence[group])
+        return self._rankings[group]
+
+    def _kept(self, group: int, width: int) -> IntArray:
+        units, kept = self.traced.units[group], width // self.traced.space.groups[group].unit
+        return np.arange(units) if kept == units else np.sort(self._ranked(group).order[units - kept :])
+
+    def _consumers(self, group: int) -> list[tuple[str, Consumer]]:
+        """The layers that read the group and can be refitted, by name."""
+        return [(name, found) for name in self._systems if (found := self._consumer(name, group))]
 
     def _consumer(self, name: str, group: int) -> Consumer | None:
         axis = self._input(name)
-        if axis is None or not (axis.group == group).any():
+        place = None if axis is None else Place.of(axis, group, self.traced.units[group])
+        if place is None:
             return None
-        positions = np.flatnonzero(axis.group == group)
-        order = np.argsort(axis.unit[positions], kind="stable")
-        per_unit = positions[order].reshape(self.traced.units[group], -1)
-        rows = _features_of(per_unit, taps(self._modules[name])).reshape(len(per_unit), -1)
-        return Consumer(self._systems[name].covariance, self._weights[name], torch.from_numpy(np.sort(rows, axis=1)))
-
-    def _is_matrix(self, name: str) -> bool:
-        parameter = self._parameters.get(name)
-        return parameter is not None and parameter.ndim >= 2
-
-    def _norms(self, axis: SliceAxis, group: int) -> tuple[Tensor, NDArray[np.int64]]:
-        """Squared norm of a weight at each position along `axis` [size], and the unit of `group` there (-1: none)."""
-        weight = self._parameters[axis.parameter].detach().moveaxis(axis.axis, 0).flatten(1)
-        return weight.double().square().sum(1), np.where(axis.group == group, axis.unit, -1)
+        rows = _features_of(place.positions, taps(self._modules[name])).reshape(len(place.positions), -1)
+        return Consumer(self._systems[name].covariance, self._weights[name], torch.from_numpy(rows))
 
     # Slicing with the cached refit.
 

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from autoprune.criteria.elimination import Consumer, eliminate
+from autoprune.criteria.evidence import Consumer, Evidence
+from autoprune.criteria.ranking import Ranking
+from autoprune.criteria.reconstruction import eliminate
 
 Matrix = NDArray[np.float64]
 
@@ -19,8 +21,12 @@ def consumer(x: Matrix, weight: Matrix, rows: NDArray[np.int64]) -> Consumer:
     return Consumer(torch.from_numpy(moments), torch.from_numpy(weight), torch.from_numpy(rows))
 
 
+def evidence(*consumers: Consumer) -> Evidence:
+    return Evidence("group", len(consumers[0].rows), 0, (), consumers=consumers)
+
+
 def elimination_order(consumers: list[Consumer]) -> NDArray[np.int64]:
-    return eliminate(consumers).order
+    return eliminate(evidence(*consumers)).order
 
 
 def refit_loss(x: Matrix, weight: Matrix, kept: list[int]) -> float:
@@ -69,8 +75,20 @@ def test_the_order_is_that_of_refitting_without_each_unit_in_turn(
 @given(st.integers(0, 10_000))
 def test_the_damage_is_what_a_refit_over_the_rest_cannot_repair(seed: int) -> None:
     x, weight, rows = problem(np.random.default_rng(seed), 6, 2, 3)
-    ranking = eliminate([consumer(x, weight, rows)])
+    ranking = eliminate(evidence(consumer(x, weight, rows)))
     left = [rows[ranking.order[gone:]].reshape(-1).tolist() for gone in range(7)]
+    assert ranking.damage == pytest.approx([refit_loss(x, weight, kept) for kept in left], abs=1e-6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.permutations(range(6)))
+def test_the_damage_of_any_other_order_is_what_a_refit_cannot_repair_either(seed: int, order: list[int]) -> None:
+    x, weight, rows = problem(np.random.default_rng(seed), 6, 2, 3)
+    scores = torch.empty(6)
+    scores[order] = torch.arange(6.0)
+    ranking = Ranking.of(scores, evidence(consumer(x, weight, rows)))
+    left = [rows[order[gone:]].reshape(-1).tolist() for gone in range(7)]
+    assert ranking.order.tolist() == order
     assert ranking.damage == pytest.approx([refit_loss(x, weight, kept) for kept in left], abs=1e-6)
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pruned_nets import NETS, Pool, images, network, normed, pruner
 from torch import Tensor, nn
 
+from autoprune.criteria.criterion import criteria, needs_of
 from autoprune.errors import BadInput
 from autoprune.pruning import Pruner
 from autoprune.space import Policy, SearchSpace
@@ -80,6 +81,52 @@ def test_channels_without_a_refittable_consumer_are_ranked_by_their_weights() ->
     rows = stem.sum((1, 2, 3)).reshape(4, 3).sum(0) / stem.sum()  # unit u is channel u of each of the 4 groups
     columns = reader.sum((0, 2, 3)) / reader.sum()
     assert one.ranking[0].order.tolist() == (rows + columns).argsort().tolist()
+
+
+# The criterion.
+
+
+def by(criterion: str, name: str = "normed", labels: Tensor | None = None) -> Pruner:
+    model = network(name)
+    return Pruner(model, trace(model, images(1)), images(64), labels=labels, criterion=criterion)
+
+
+def test_the_criterion_chooses_which_channels_are_kept() -> None:
+    one = by("l1")
+    weight = one.model.get_parameter("0.weight").detach().abs().sum((1, 2, 3))
+    kept = one.kept(Policy((3, *(g.width for g in one.traced.space.groups[1:]))))
+    assert kept[0].tolist() == sorted(weight.argsort()[-3:].tolist())
+    assert [len(own) for own in kept[1:]] == [g.width for g in one.traced.space.groups[1:]]
+
+
+def test_a_criterion_that_asks_the_loss_needs_labels() -> None:
+    with pytest.raises(BadInput, match="criterion taylor needs labels"):
+        by("taylor")
+    assert len(by("taylor", labels=torch.zeros(64, dtype=torch.int64)).ranking) == 3
+
+
+def test_a_group_that_is_left_whole_needs_no_answer() -> None:
+    """Without a batch norm there is no gamma: cutting that group is refused, keeping it is not."""
+    one = by("bn-gamma")
+    space = one.traced.space
+    whole = [(g.width,) if g.name == "6" else g.widths for g in space.groups]
+    one.rank(space.with_widths(whole))
+    assert len(one.kept(Policy((3, 4, 10)))[2]) == 10
+    with pytest.raises(BadInput, match=r"bn-gamma cannot rank 6: no batch norm .*--keep 6"):
+        one.kept(Policy((3, 4, 5)))
+    with pytest.raises(BadInput, match="bn-gamma cannot rank 6"):
+        one.rank(space)
+
+
+def test_one_pruners_statistics_serve_all_criteria() -> None:
+    labels = torch.arange(64) % 5
+    one = by("elimination", labels=labels)
+    evidence = one.evidence(needs_of(list(criteria().values())))
+    for name in ("l2", "taylor", "lda"):
+        expected, got = by(name, labels=labels), one.ranked_by(name, evidence)
+        for own, other in zip(expected.ranking, got.ranking, strict=True):
+            assert own.order.tolist() == other.order.tolist()
+    assert one.criterion.name == "elimination"
 
 
 # What the smaller network answers.

@@ -49,18 +49,26 @@ class PolicyFile(Document):
     schema_: Literal["autoprune.policy/1"] = Field("autoprune.policy/1", alias="schema")
     model: str = Field(description="name of the network, as the run's spec gave it")
     fingerprint: str = Field(description="of the dense network: its graph and its weights")
+    criterion: str | None = Field(None, description="what ranked the channels; null in a file of an earlier version")
     groups: dict[str, KeptGroup]
     frozen: dict[str, FrozenPart] = Field(default_factory=dict, description="channels that no policy can remove")
 
     @classmethod
-    def of(cls, model: str, fingerprint: str, space: SearchSpace, kept: Mapping[str, tuple[int, ...]]) -> Self:
+    def of(
+        cls,
+        model: str,
+        fingerprint: str,
+        space: SearchSpace,
+        kept: Mapping[str, tuple[int, ...]],
+        criterion: str | None = None,
+    ) -> Self:
         """The file of the policy that keeps the units `kept` of each group of `space`, by name."""
         groups = {
             g.name: KeptGroup(width=len(kept[g.name]) * g.unit, of=g.width, kept=tuple(kept[g.name]))
             for g in space.groups
         }
         frozen = {g.name: FrozenPart(width=g.width, reason=g.reason) for g in space.frozen}
-        return cls(model=model, fingerprint=fingerprint, groups=groups, frozen=frozen)
+        return cls(model=model, fingerprint=fingerprint, criterion=criterion, groups=groups, frozen=frozen)
 
     def space(self) -> SearchSpace:
         """The groups that the file speaks of, each offering the width it keeps and the dense one."""

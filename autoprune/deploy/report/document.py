@@ -12,14 +12,16 @@ from autoprune.cost import Metric
 from autoprune.deploy.document.base import Amount, Count, Number, Part, Positive, Share, TaskDocument
 from autoprune.deploy.document.goals import BudgetCheck, BudgetLine, FloorLine, OtherDevice
 from autoprune.deploy.document.standing import Source, Standing
-from autoprune.profiler.table.latency_table import LatencyTable, Verification
+from autoprune.profiler.table.latency_table import LatencyTable
 from autoprune.profiler.table.prediction import TimedPlan
+from autoprune.profiler.table.verification import Verification
 
 
 class SearchLine(Part):
     """Who searched, and how fast."""
 
     agent: str
+    criterion: str | None = Field(None, description="what ranked the channels; null in a report of an earlier version")
     seed: Count
     trials: Count
     seconds: Amount

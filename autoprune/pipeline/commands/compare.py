@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from autoprune.criteria.criterion import find_criterion
 from autoprune.deploy.comparison.document import BASELINE, AgentLine, Comparison, Outcome, TimeLine, outcomes
 from autoprune.deploy.comparison.page import render
 from autoprune.deploy.comparison.words import verdict
@@ -18,6 +19,7 @@ from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import AutopruneError, BadInput
 from autoprune.evaluation.splits import draw_splits
 from autoprune.files import write_atomic
+from autoprune.pipeline.commands.seeds import one_a_seed
 from autoprune.pipeline.costs.costing import Costing, cost_policies
 from autoprune.pipeline.goals.outcome import budgets_elsewhere
 from autoprune.pipeline.scores.judging import Judge
@@ -77,7 +79,8 @@ def compare(
     Raises `BadInput` where nothing limits the policies, or the names, seeds or trials break a rule.
     """
     chosen = _agents(agents)
-    specs = _one_a_seed(spec, seeds)
+    find_criterion(spec.search.criterion)
+    specs = one_a_seed(spec, seeds, "agents")
     folder = RunFolder.claim(out, spec)
     subject = prepare(spec, folder, progress)
     costing = cost_policies(subject.network, spec, folder.table, progress)
@@ -101,22 +104,6 @@ def _agents(names: Sequence[str]) -> list[AgentSpec]:
     for agent in found:
         make_searcher(agent)
     return found
-
-
-def _one_a_seed(spec: RunSpec, seeds: int) -> list[RunSpec]:
-    """The spec with each of the seeds, in a study of its own: what a policy scores depends on the seed's images."""
-    if seeds < 1:
-        raise BadInput(f"a comparison needs at least 1 seed, got {seeds}")
-    if spec.search.floor or spec.search.pareto or not (spec.search.budgets or spec.also):
-        raise BadInput(
-            "agents are compared under budgets alone, without a floor or a front; give --budget latency=0.5x"
-        )
-    tree = spec.model_dump(mode="json", exclude_none=True)
-    first = spec.search.seed
-    return [
-        RunSpec.parse({**tree, "name": f"{spec.name}-seed{seed}", "search": {**tree["search"], "seed": seed}})
-        for seed in range(first, first + seeds)
-    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

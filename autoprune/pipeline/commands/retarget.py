@@ -27,9 +27,8 @@ from autoprune.pipeline.goals.retargeting import choose_again, keeping, recosted
 from autoprune.pipeline.goals.search import Found
 from autoprune.pipeline.scores.judgements import Judgements, judged_under
 from autoprune.pipeline.scores.judging import Judge
-from autoprune.pipeline.subject import Subject, prepare
+from autoprune.pipeline.subject import Subject, prepare, pruner_of
 from autoprune.progress import Progress, Silent
-from autoprune.pruning import Pruner
 from autoprune.searchers.ledger import Ledger
 from autoprune.spec import RunSpec
 from autoprune.trial import Trial
@@ -75,7 +74,7 @@ def retarget(
     if device is not None:
         found = keep_when_measured(spec, subject, costing, found, device, progress)
     folder = RunFolder.claim(out, spec)
-    policy_file(subject.network, found.kept).write(folder.policy)
+    policy_file(subject.network, found.kept, spec.search.criterion).write(folder.policy)
     candidates = _recovered(spec, subject, costing, found, progress)
     costs = _delivered(spec, subject, candidates, folder, device, progress)
     return RetargetResult(
@@ -149,8 +148,7 @@ def _require_same_network(place: RunFolder, subject: Subject) -> None:
 def _judge(spec: RunSpec, subject: Subject, costing: Costing, ledger: Ledger, progress: Progress) -> Judge:
     network = subject.network
     with progress.stage("gathering calibration statistics"):
-        inputs = subject.splits.calibration.inputs
-        pruner = Pruner(network.model, network.traced, inputs, seed=spec.search.seed)
+        pruner = pruner_of(spec, network, subject.splits)
     judgements = Judgements(ledger, judged_under(spec, network), read_only=True)
     return Judge.on(subject, pruner, costing.model, spec.search, judgements, progress)
 

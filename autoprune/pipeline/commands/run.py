@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from autoprune.criteria.criterion import find_criterion
 from autoprune.deploy.report.document import Report
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput
@@ -28,6 +29,7 @@ def claim(spec: RunSpec, out: Path, progress: Progress) -> Bench:
     """The bench of a run of `spec` in the folder `out`; raises `BadInput`, with nothing made, where it cannot be."""
     require_choice(spec)
     load_agent(spec.search.agent, spec.search.warm_start)  # a mistyped name is told before anything is made
+    find_criterion(spec.search.criterion)
     return Bench(spec, RunFolder.claim(out, spec), progress)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from autoprune.criteria.criterion import find_criterion
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.pipeline.commands.results import SearchResult
 from autoprune.pipeline.goals.outcome import outcome
@@ -19,6 +20,7 @@ _SILENT = Silent()
 def search(spec: RunSpec, out: Path, progress: Progress = _SILENT) -> SearchResult:
     """Find a policy and write policy.json, or a front; the same call again resumes, and `run` goes on from it."""
     load_agent(spec.search.agent, spec.search.warm_start)  # a mistyped name is told before anything is made
+    find_criterion(spec.search.criterion)
     folder = RunFolder.claim(out, spec)
     bench = Bench(spec, folder, progress)
     explored, subject = explore_into(bench), bench.subject

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from autoprune.cost import Cost
+from autoprune.criteria.criterion import find_criterion
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.deploy.sensitivity.document import CutGroup, GroupLine, Sensitivity, at_saving, common_saving
 from autoprune.deploy.sensitivity.page import render
@@ -36,6 +37,7 @@ def sensitivity(spec: RunSpec, widths: int, out: Path, progress: Progress = _SIL
     """
     if widths < 1:
         raise BadInput(f"each group is cut to at least 1 of its widths, got {widths}")
+    find_criterion(spec.search.criterion)
     folder = RunFolder.claim(out, spec)
     subject = prepare(spec, folder, progress)
     costing = cost_policies(subject.network, spec, folder.table, progress)

@@ -26,12 +26,12 @@ from autoprune.tracing.groups import IntArray
 _PARITY_IMAGES = 64
 
 
-def policy_file(network: Network, kept: Sequence[IntArray]) -> PolicyFile:
-    """policy.json of the units `kept` in each group."""
+def policy_file(network: Network, kept: Sequence[IntArray], criterion: str) -> PolicyFile:
+    """policy.json of the units `kept` in each group, which `criterion` ranked."""
     units: Mapping[str, tuple[int, ...]] = {
         g.name: tuple(int(u) for u in own) for g, own in zip(network.traced.space.groups, kept, strict=True)
     }
-    return PolicyFile.of(network.name, network.fingerprint, network.traced.space, units)
+    return PolicyFile.of(network.name, network.fingerprint, network.traced.space, units, criterion)
 
 
 def kept_arrays(file: PolicyFile, network: Network) -> tuple[Policy, list[IntArray]]:

@@ -47,8 +47,8 @@ class Judgements:
 
 
 def judged_under(spec: RunSpec, network: Network) -> str:
-    """What the quality of a refitted policy depends on: the dense network, the images of all splits, the seed."""
-    return _digest((network.fingerprint, spec.task.model_dump(mode="json"), spec.search.seed))
+    """What the quality of a refitted policy depends on: the dense network, the images, the seed, the criterion."""
+    return _digest((network.fingerprint, spec.task.model_dump(mode="json"), spec.search.seed, spec.search.criterion))
 
 
 def _digest(value: object) -> str:

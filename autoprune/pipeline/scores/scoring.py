@@ -13,7 +13,7 @@ from autoprune.feasible import FeasibleSet
 from autoprune.objective import Objective, Quality
 from autoprune.pipeline.costs.costing import Costing
 from autoprune.pipeline.scores.judgements import Judgements, judged_under
-from autoprune.pipeline.subject import Subject
+from autoprune.pipeline.subject import Subject, pruner_of
 from autoprune.progress import Progress
 from autoprune.pruning import Pruner
 from autoprune.searchers.ledger import GROUPS, Ledger
@@ -57,9 +57,10 @@ class Scoring:
     def of(cls, spec: RunSpec, subject: Subject, costing: Costing, study: Path, progress: Progress) -> Scoring:
         """Gather the statistics and open the study, which is named after the spec."""
         feasible = costing.feasible(spec.search.budgets)
-        network, splits, seed = subject.network, subject.splits, spec.search.seed
+        network, splits = subject.network, subject.splits
         with progress.stage("gathering calibration statistics"):
-            pruner = Pruner(network.model, network.traced, splits.calibration.inputs, seed=seed)
+            pruner = pruner_of(spec, network, splits)
+            pruner.rank(feasible.space)
             evaluator = Evaluator(
                 network.model,
                 pruner.preview,
@@ -71,7 +72,9 @@ class Scoring:
         ledger = Ledger(study, spec.name, run_fingerprint(spec, subject, feasible))
         ledger.keep(GROUPS, [[group.name, group.width] for group in feasible.space.groups])
         judgements = Judgements(ledger, judged_under(spec, subject.network))
-        return cls(subject, feasible, Objective(spec.search.reward), pruner, evaluator, ledger, judgements, seed)
+        return cls(
+            subject, feasible, Objective(spec.search.reward), pruner, evaluator, ledger, judgements, spec.search.seed
+        )
 
     def search(self, agent: str, searcher: Searcher, trials: int, progress: Progress) -> Searched:
         """Let `searcher` spend `trials` evaluations, recorded under the name `agent`."""
@@ -110,7 +113,7 @@ def run_fingerprint(spec: RunSpec, subject: Subject, feasible: FeasibleSet) -> s
     budgets += [f"{b} on {other.device}" for other in feasible.elsewhere for b in other.budgets]
     widths = [(g.name, g.widths) for g in feasible.space.groups]
     task, search = spec.task.model_dump(mode="json"), spec.search
-    parts = (Pruner.preview.__name__, subject.network.fingerprint, task, search.seed, search.reward)
+    parts = (Pruner.preview.__name__, subject.network.fingerprint, task, search.seed, search.reward, search.criterion)
     return hashlib.sha256(repr((parts, budgets, widths)).encode()).hexdigest()[:16]
 
 

@@ -40,7 +40,7 @@ def choose_into(bench: Bench, explored: Explored) -> Found:
     spec = bench.spec
     chosen = choose(explored, bench.progress)
     found = keep_when_measured(spec, bench.subject, bench.costing, chosen, spec.device.device, bench.progress)
-    policy_file(bench.subject.network, found.kept).write(bench.folder.policy)
+    policy_file(bench.subject.network, found.kept, spec.search.criterion).write(bench.folder.policy)
     return found
 
 
@@ -89,9 +89,12 @@ def final_network(bench: Bench) -> nn.Module:
     if not bench.spec.finetune.epochs:
         return pruned_network(bench)
 
-    return bench.module(
-        "finetuned", lambda: finetuned(bench.spec, bench.subject, pruned_network(bench), bench.progress)
+    training = bench.folder.in_training("finetuned")
+    final = bench.module(
+        "finetuned", lambda: finetuned(bench.spec, bench.subject, pruned_network(bench), bench.progress, training)
     )
+    training.unlink(missing_ok=True)
+    return final
 
 
 def _export(bench: Bench) -> None:

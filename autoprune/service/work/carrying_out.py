@@ -18,7 +18,7 @@ from autoprune.files import write_atomic
 from autoprune.pipeline.commands.run import claim
 from autoprune.pipeline.stages.bench import Bench
 from autoprune.pipeline.stages.sequence import STAGES
-from autoprune.profiler.table.latency_table import document
+from autoprune.profiler.table.written import document
 from autoprune.service.admission import admit, admit_verification
 from autoprune.service.records import jobs, uploads
 from autoprune.service.records.database import is_full

@@ -1,0 +1,1 @@
+"""What `autoprune compare --criteria` writes: criteria.json, the same in words, its picture, and criteria.html."""
