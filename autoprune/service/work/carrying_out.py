@@ -103,10 +103,10 @@ class Hands:
 
 def _reason(error: Exception) -> str:
     """Why a job failed, in a line or two; what is ours to mend is called so."""
-    if isinstance(error, AutopruneError):
-        return str(error)
     if is_full(error):
         return "no space is left on the server's disk; free some and submit the job again"
+    if isinstance(error, AutopruneError):
+        return str(error)
     if isinstance(error, MemoryError):
         return "the server's memory did not suffice; ask for fewer images or a smaller batch"
     first = str(error).partition("\n")[0]
