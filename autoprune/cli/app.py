@@ -159,6 +159,7 @@ app.command("serve")(running.serve)
 app.command("worker")(running.worker)
 app.command("submit")(asking.submit)
 app.command("fetch")(asking.fetch)
+app.command("measure")(asking.measure)
 
 
 @app.command("report")

@@ -20,6 +20,7 @@ from autoprune.client.documents import (
     Health,
     JobDocument,
     JobPage,
+    MeasureRequest,
     Problem,
     Scope,
     TableDocument,
@@ -80,6 +81,10 @@ class Client:
     def verify(self, asked: VerifyRequest, *, device: str | None = None, key: str | None = None) -> JobDocument:
         """Submit the verification of a table."""
         return self._submit("/v1/tables/verify", asked.model_dump(mode="json"), device, key)
+
+    def measure(self, asked: MeasureRequest, *, device: str | None = None, key: str | None = None) -> JobDocument:
+        """Submit the measuring of uploaded networks; the job leaves measurement.json."""
+        return self._submit("/v1/networks/measure", asked.model_dump(mode="json"), device, key)
 
     def _submit(self, path: str, body: Any, device: str | None, key: str | None) -> JobDocument:
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}

@@ -29,6 +29,7 @@ ROUTES = {  # of each route, the least scope, and what it answers to one who has
     ("GET", "/v1/tables"): ("read", 200),
     ("GET", "/v1/tables/nowhere/nothing"): ("read", 422),
     ("POST", "/v1/tables/verify"): ("submit", 422),
+    ("POST", "/v1/networks/measure"): ("submit", 422),
     ("GET", "/v1/choices"): ("read", 200),
     ("GET", "/metrics"): ("read", 200),
     ("GET", "/v1/tokens"): ("admin", 200),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -71,6 +73,37 @@ def _uploaded(spec: RunSpec, client: Client) -> RunSpec:
     device = spec.device.model_copy(update={"table": given(spec.device.table, "table")})
     also = tuple(other.model_copy(update={"table": given(other.table, "table")}) for other in spec.also)
     return spec.model_copy(update={"model": model, "device": device, "also": also})
+
+
+def measure(
+    networks: Annotated[list[Path], typer.Argument(metavar="FILE.onnx...", help="ONNX files, measured in turns.")],
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of the runtime.")] = 1,
+    device: Annotated[str | None, typer.Option("--device", help="The server's device to measure on.")] = None,
+    url: Url = _URL,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the latency of ONNX files on a device of a service, several in turns; the files are uploaded first."""
+    with _client(url, token) as client:
+        from autoprune.client import MeasuredNetwork, MeasureRequest
+
+        uploads = tuple(client.upload(path, "network").id for path in networks)
+        job = _watched(
+            client, client.measure(MeasureRequest(networks=uploads, threads=threads), device=device).id, as_json
+        )
+        _require_done(job)
+        with TemporaryDirectory() as folder:
+            [path] = client.fetch(job.id, Path(folder), ["measurement.json"])
+            told = json.loads(path.read_text())
+    if as_json:
+        show_json(told)
+        return
+    found = [MeasuredNetwork.model_validate(one) for one in told["networks"]]
+    rows = [
+        (path, f"{one.median_ms:.4g}", f"{one.spread_ms:.2g}", f"{one.median_ms / found[0].median_ms:.2f}x")
+        for path, one in zip(networks, found, strict=True)
+    ]
+    show_rows(("network", "median (ms)", "spread (ms)", "against the first"), rows)
 
 
 @app.command("list")

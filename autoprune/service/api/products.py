@@ -27,6 +27,7 @@ ArtefactName = Literal[
     "table.json",
     "table.json.gz",
     "verification.json",
+    "measurement.json",
 ]
 NAMES: tuple[ArtefactName, ...] = ArtefactName.__args__  # type: ignore[attr-defined]
 # A page of a run brings its own styles and scripts, and nothing from elsewhere.

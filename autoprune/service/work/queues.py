@@ -15,10 +15,11 @@ from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, Enque
 APPLICATION = "autoprune"
 WORKFLOW = "autoprune.job"
 # Which stages a job has, and in which order. Workers take up the jobs of their own version only.
-VERSION = "autoprune-jobs-1"
+VERSION = "autoprune-jobs-2"
 STAGES_OF = {
     "run": ("profile", "search", "apply", "fine-tune", "export", "measure"),
     "verify": ("verify",),
+    "measure": ("time",),
 }
 _POLL_SECONDS = 0.3
 

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from browsing import Visit, chromium, visiting
 from running_service import Running, running, spec
 from safetensors.torch import save
 from tiny import tiny_net
 
 from autoprune import pipeline
-from autoprune.client import Client, JobDocument
+from autoprune.client import Client, JobDocument, MeasureRequest
+from autoprune.deploy.onnx_file.export import export_onnx
 from autoprune.spec import DeviceSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -169,6 +171,16 @@ def test_a_table_is_uploaded_and_verified(visit: Visit, tmp_path: Path) -> None:
     page.wait_for_url("**/web/jobs/job_*")
     page.get_by_role("img", name=re.compile("Predicted against measured")).wait_for(timeout=120_000)
     page.get_by_text("rank correlation").wait_for()
+
+
+def test_networks_that_were_measured_are_compared(visit: Visit, inside: Client, tmp_path: Path) -> None:
+    path = tmp_path / "network.onnx"
+    export_onnx(tiny_net(), torch.zeros(1, 1, 8, 8), path)
+    uploads = tuple(inside.upload(path, "network").id for _ in range(2))
+    job = inside.wait(inside.measure(MeasureRequest(networks=uploads)).id)
+    visit.go(f"/web/jobs/{job.id}")
+    visit.page.get_by_role("row", name=re.compile(uploads[1])).get_by_text("± ").wait_for()
+    visit.page.get_by_text(f"Latency of {uploads[0]}").wait_for()
 
 
 def test_signing_out_ends_the_other_pages_of_the_session(visit: Visit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,12 +10,12 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from autoprune.client.documents import Artefact, Event, JobDocument, TrialDocument
+from autoprune.client.documents import Artefact, Event, JobDocument, MeasuredNetwork, TrialDocument
 from autoprune.deploy.policy.document import PolicyFile
 from autoprune.deploy.report.document import Report
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import AutopruneError
-from autoprune.profiler.table.latency_table import Verification
+from autoprune.profiler.table.verification import Verification
 from autoprune.service.api.products import NAMES
 from autoprune.service.ledgers import groups_of, trials_of
 from autoprune.service.web.numbers.layers import Layer, layers_of, layers_so_far
@@ -32,6 +33,7 @@ class JobView:
     report: Report | None = None
     artefacts: tuple[Artefact, ...] = field(default=())
     verification: Verification | None = None
+    measured: tuple[MeasuredNetwork, ...] = ()
 
     @property
     def has_policy(self) -> bool:
@@ -49,9 +51,16 @@ def view_of(job: JobDocument, events: Sequence[Event], folder: Path) -> JobView:
             verification = TypeAdapter(Verification).validate_json(found.read_bytes())
         policy = PolicyFile.load(run.policy) if run.policy.is_file() else None
         report = Report.load(run.report) if run.report.is_file() else None
+    measured = _measured(folder / "measurement.json")
     made = [Artefact(name=n, bytes=(folder / n).stat().st_size) for n in NAMES if (folder / n).is_file()]
     layers = layers_of(policy) if policy else _layers_so_far(trials, groups_of(folder))
-    return JobView(job, tuple(events), tuple(trials), layers, report, tuple(made), verification)
+    return JobView(job, tuple(events), tuple(trials), layers, report, tuple(made), verification, measured)
+
+
+def _measured(path: Path) -> tuple[MeasuredNetwork, ...]:
+    with suppress(OSError, ValueError):
+        return TypeAdapter(tuple[MeasuredNetwork, ...]).validate_python(json.loads(path.read_text())["networks"])
+    return ()
 
 
 def _layers_so_far(trials: Sequence[TrialDocument], groups: Sequence[tuple[str, int]]) -> tuple[Layer, ...]:

@@ -156,6 +156,8 @@ def _result(view: JobView) -> str:
     if view.verification is not None:
         found = view.verification
         return markup.render("verified", found=found, figures=figures(found), fidelity=pictures.fidelity(found))
+    if view.measured:
+        return markup.render("measured", networks=view.measured)
     if view.report is None:
         return ""
     report = view.report

@@ -14,7 +14,7 @@ from nicegui import ui
 from starlette.requests import Request
 
 from autoprune.errors import AutopruneError
-from autoprune.profiler.table.latency_table import NetworkProfile
+from autoprune.profiler.table.network_profile import NetworkProfile
 from autoprune.service.admission import table_file
 from autoprune.service.records import uploads
 from autoprune.service.state import Service
