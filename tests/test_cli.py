@@ -202,6 +202,7 @@ FLAG_VALUES: dict[str, Any] = {
     "--minimise": ["latency"],
     "--pareto": True,
     "--levels": 5,
+    "--criterion": "taylor",
     "--keep": ["stem", "layer1.*"],
     "--also": ["phone.json:latency=0.6x"],
     "--agent": "amc-ddpg",
