@@ -44,7 +44,7 @@ def gated(model: nn.Module, layers: dict[str, Tensor], x: Tensor) -> Tensor:
 def test_only_what_is_asked_for_is_gathered() -> None:
     model = network("normed")
     [nothing, *_] = gathered(model, Need.WEIGHTS | Need.MOMENTS)
-    assert nothing.readers is nothing.gradients is nothing.curvature is nothing.movement is None
+    assert [nothing.readers, nothing.gradients, nothing.curvature, nothing.movement] == [None] * 4
     [some, *_] = gathered(model, Need.ACTIVATIONS)
     assert some.readers
     assert some.gradients is None
@@ -146,13 +146,13 @@ def test_movement_adds_up_minus_w_g_along_sgd() -> None:
     [evidence] = gathered(model, Need.MOVEMENT, x, labels)
     assert evidence.movement is not None
     order, total = torch.randperm(96, generator=torch.Generator().manual_seed(0)), torch.zeros(4, 3)
-    for batch in order.split(32):
+    for batch in torch.split(order, 32):
         parameters = list(model.parameters())
         gradients = torch.autograd.grad(F.cross_entropy(model(x[batch]), labels[batch]), parameters)
         total -= parameters[0].detach() * gradients[0]
         with torch.no_grad():
             for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter -= 1e-3 * gradient
+                parameter.sub_(gradient, alpha=1e-3)
     torch.testing.assert_close(evidence.movement[0].float(), total, rtol=1e-4, atol=1e-6)
 
 
