@@ -26,10 +26,23 @@ def headline(found: CriteriaComparison) -> str:
     if not found.lines:
         return "no criterion has an answer for this network"
     best, stage = found.lines[0], found.stages[-1]
-    equal = best.mean(stage, "selection")
-    names = [line.criterion for line in found.lines if line.mean(stage, "selection") == equal]
-    text = f"{' and '.join(names)} chose the best channels of {counted(len(found.lines), 'criterion')}"
-    return f"{text.replace('criterions', 'criteria')}, {STAGE_WORDS[stage]}: {_score(found, best, stage, 'test')}"
+    score = f"{STAGE_WORDS[stage]}: {_score(found, best, stage, 'test')}"
+    others = len(_level_with(best, found)) - 1
+    told = f", {others} others within chance of it" if others > 1 else ", another within chance of it" if others else ""
+    return f"{best.criterion} comes first of {len(found.lines)} criteria, {score}{told}"
+
+
+def _level_with(best: CriterionLine, found: CriteriaComparison) -> list[CriterionLine]:
+    """The criteria whose score on the selection split lies in the 95% interval of the best one's."""
+    stage = found.stages[-1]
+    score = best.mean(stage, "selection") or 0.0
+    least = score - (_half_width(score, found.selection_images * len(best.rows)) if is_share(found.metric) else 0.0)
+    return [line for line in found.lines if (line.mean(stage, "selection") or 0.0) >= least]
+
+
+def _half_width(share: float, images: int) -> float:
+    """Half of the 95% interval of a share of so many images, by the normal approximation."""
+    return _NORMAL_95 * math.sqrt(share * (1 - share) / images)
 
 
 def conclusions(found: CriteriaComparison) -> tuple[str, ...]:
@@ -54,7 +67,7 @@ def _on_chance(found: CriteriaComparison) -> Iterator[str]:
     if not is_share(found.metric) or not found.lines:
         return
     score = found.lines[0].mean(found.stages[-1], "test") or 0.0
-    half = 100 * _NORMAL_95 * math.sqrt(score * (1 - score) / found.test_images)
+    half = 100 * _half_width(score, found.test_images)
     yield (
         f"On {found.test_images} test images the best score is known to {half:.1f} points (95%), and was measured "
         f"with {counted(len({row.seed for row in found.rows}), 'seed')}: smaller differences are no finding."
