@@ -270,6 +270,7 @@ class RecipesSpec(_Section):
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     batch: int = Field(64, ge=1, description="images a step")
+    clip: float | None = Field(1.0, gt=0, description="length a step's gradient is shortened to (Pascanu et al., 2013)")
     device: TrainingDevice = Field("cpu", description="cpu, or a GPU as in cuda:0, where they train in mixed precision")
     tolerance: float = Field(0.01, ge=0, lt=1, description="score that may be lost where it is to be preserved")
     compression: float = Field(2.0, ge=1, description="parameters before by those after, where that is aimed at")
@@ -296,6 +297,7 @@ class RecipesSpec(_Section):
             momentum=self.momentum,
             weight_decay=self.weight_decay,
             batch=self.batch,
+            clip=self.clip,
             device=self.device,
         )
 
