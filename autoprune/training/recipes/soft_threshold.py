@@ -46,7 +46,7 @@ class SoftThreshold(Method):
         return _DECAY / 2 * self.learned.square().sum()
 
     def margins(self, network: nn.Module) -> list[Tensor]:
-        """Each unit's norm as a multiple of its group's threshold; of a trained network, of what is left of the norm."""
+        """Each unit's norm (of a trained network, what is left of it) as a multiple of its group's threshold."""
         pairs = zip(self._channels.norms(network), torch.sigmoid(self.learned), strict=True)
         return [norm / (g * norm.mean()) for norm, g in pairs]
 
