@@ -31,7 +31,7 @@ def spec(epochs: int) -> RunSpec:
         {
             "name": "digits",
             "model": {"name": "digits_cnn", "options": {"widths": list(WIDTHS)}},
-            "task": {"name": "digits", "calibration": 256, "validation": 128, "selection": 128},
+            "task": {"name": "digits", "calibration": 256, "validation": 128, "selection": 384},
             "device": {"seconds": 2, "batch": BATCH},
             "reconstruction": {"steps": 0},  # what it repairs, fine-tuning would not have to
             "finetune": {"epochs": epochs, "batch": 16, "mixup": False},

@@ -1,0 +1,25 @@
+"""What a user asks for, a section a module: `RunSpec` holds them all, `AgentSpec` is a file of its own."""
+
+from autoprune.spec.agent import AgentSpec
+from autoprune.spec.device import DeviceSpec, OtherDeviceSpec
+from autoprune.spec.run import RunSpec
+from autoprune.spec.search import DEFAULT_CRITERION, SearchSpec
+from autoprune.spec.section import read_toml
+from autoprune.spec.subject import ModelSpec, TaskSpec
+from autoprune.spec.training import FinetuneSpec, RecipesSpec, ReconstructionSpec, TrainingSpec
+
+__all__ = [
+    "DEFAULT_CRITERION",
+    "AgentSpec",
+    "DeviceSpec",
+    "FinetuneSpec",
+    "ModelSpec",
+    "OtherDeviceSpec",
+    "RecipesSpec",
+    "ReconstructionSpec",
+    "RunSpec",
+    "SearchSpec",
+    "TaskSpec",
+    "TrainingSpec",
+    "read_toml",
+]
