@@ -222,6 +222,9 @@ class ReconstructionSpec(_Section):
     batch: int = Field(32, ge=1, description="calibration images a step")
 
 
+TrainingDevice = Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
+
+
 class TrainingSpec(_Section):
     """Training on a task: SGD with Nesterov momentum, its learning rate on a schedule, step by step."""
 
@@ -239,6 +242,7 @@ class TrainingSpec(_Section):
     temperature: float = Field(4.0, gt=0, description="softening of the distillation targets (Hinton et al., 2015)")
     mixup: bool = Field(False, description="train on mixtures of two images each (Zhang et al., 2018)")
     frozen_norms: bool = Field(False, description="batch norms keep the statistics that they have at the start")
+    device: TrainingDevice = Field("cpu", description="cpu, or a GPU as in cuda:0, where it trains in mixed precision")
 
 
 class FinetuneSpec(TrainingSpec):
@@ -269,6 +273,8 @@ class RecipesSpec(_Section):
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     batch: int = Field(64, ge=1, description="images a step")
+    clip: float | None = Field(1.0, gt=0, description="length a step's gradient is shortened to (Pascanu et al., 2013)")
+    device: TrainingDevice = Field("cpu", description="cpu, or a GPU as in cuda:0, where they train in mixed precision")
     tolerance: float = Field(0.01, ge=0, lt=1, description="score that may be lost where it is to be preserved")
     compression: float = Field(2.0, ge=1, description="parameters before by those after, where that is aimed at")
 
@@ -294,6 +300,8 @@ class RecipesSpec(_Section):
             momentum=self.momentum,
             weight_decay=self.weight_decay,
             batch=self.batch,
+            clip=self.clip,
+            device=self.device,
         )
 
 

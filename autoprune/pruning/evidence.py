@@ -69,7 +69,7 @@ def gather_evidence(
     units = traced.units
     layouts = [Layout.of(model, traced.axes, group, count) for group, count in enumerate(units)]
     seen = _Seen(model, layouts, units, len(images.inputs), needs, seed)
-    if needs & _PASSING:
+    if needs & _PASSING and layouts:
         for batch in images.batches():
             seen.look_at(batch)
     moved = _movement(model, layouts, images, seed) if Need.MOVEMENT in needs else None

@@ -37,7 +37,7 @@ class Channels:
 
     def spread(self, network: nn.Module, units: Units) -> dict[str, Tensor]:
         """For each reading weight the numbers of the units that it reads, in a shape that broadcasts to its own."""
-        flat = torch.cat([*units, torch.ones(1, device=units[0].device)])
+        flat = torch.cat([*units, torch.ones(1, device=units[0].device)]).to(next(network.parameters()).device)
         found: dict[str, Tensor] = {}
         for axis, index in self._readers:
             own = _along(flat[index.to(flat.device)], axis, network.get_parameter(axis.parameter))

@@ -29,7 +29,6 @@ def fit(
     teacher: nn.Module | None = None,
     method: Method | None = None,
     seed: int = 0,
-    device: str | torch.device = "cpu",
     kept: Path | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> nn.Module:
@@ -54,7 +53,7 @@ def fit(
     """
     if len(data.train) == 0:
         raise BadInput("the training split is empty")
-    place, method = _device(device), method or Method()
+    place, method = _device(spec.device), method or Method()
     student = copy.deepcopy(model).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = Loss(
         copy.deepcopy(teacher).to(place).eval() if teacher is not None else None, spec.distillation, spec.temperature
@@ -87,7 +86,7 @@ def _job(model: nn.Module, teacher: nn.Module | None, spec: TrainingSpec, method
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _device(name: str | torch.device) -> torch.device:
+def _device(name: str) -> torch.device:
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BadInput(f"device {device} is not available to this build of PyTorch on this machine; use cpu")

@@ -121,7 +121,7 @@ class Loop:
             group["lr"] = self._rate(at) * group["share"]
         with torch.autocast(self._place.type, torch.float16, enabled=self._mixed):
             loss = self._loss(inputs, self._answer(inputs), labels)
-            penalty = self._method.penalty(self._student, at)
+        penalty = self._method.penalty(self._student, at)
         self._optimizer.zero_grad()
         self._scaler.scale(loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
         self._scaler.unscale_(self._optimizer)

@@ -18,7 +18,7 @@ seeds = pytest.mark.parametrize("seed", range(3))
 
 
 def order(name: str, evidence: Evidence) -> list[int]:
-    return torch.argsort(find_criterion(name).scores(evidence)).tolist()  # type: ignore[no-any-return]
+    return torch.argsort(find_criterion(name).scores(evidence)).tolist()
 
 
 def inputs(consumer: Consumer) -> Matrix:

@@ -222,6 +222,7 @@ def test_a_network_that_returns_no_tensor_is_refused() -> None:
         {"weight_decay": -1.0},
         {"schedule": "sine"},
         {"rewound": 1.0},
+        {"device": "tpu"},
     ],
 )
 def test_impossible_settings_are_refused(changes: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from autoprune.deploy.criteria.document import CriteriaComparison, CriterionLine
 from autoprune.deploy.words.amounts import counted, is_share, score_text
 from autoprune.deploy.words.cells import Cell
-from autoprune.deploy.words.chance import on_chance
+from autoprune.deploy.words.chance import half_width, on_chance
 
 BASELINE: Final = "random"
 STAGE_WORDS: Final = {
@@ -25,10 +25,18 @@ def headline(found: CriteriaComparison) -> str:
     if not found.lines:
         return "no criterion has an answer for this network"
     best, stage = found.lines[0], found.stages[-1]
-    equal = best.mean(stage, "selection")
-    names = [line.criterion for line in found.lines if line.mean(stage, "selection") == equal]
-    text = f"{' and '.join(names)} chose the best channels of {counted(len(found.lines), 'criterion')}"
-    return f"{text.replace('criterions', 'criteria')}, {STAGE_WORDS[stage]}: {_score(found, best, stage, 'test')}"
+    score = f"{STAGE_WORDS[stage]}: {_score(found, best, stage, 'test')}"
+    others = len(_level_with(best, found)) - 1
+    told = f", {others} others within chance of it" if others > 1 else ", another within chance of it" if others else ""
+    return f"{best.criterion} comes first of {len(found.lines)} criteria, {score}{told}"
+
+
+def _level_with(best: CriterionLine, found: CriteriaComparison) -> list[CriterionLine]:
+    """The criteria whose score on the selection split lies in the 95% interval of the best one's."""
+    stage = found.stages[-1]
+    score = best.mean(stage, "selection") or 0.0
+    least = score - (half_width(score, found.selection_images * len(best.rows)) if is_share(found.metric) else 0.0)
+    return [line for line in found.lines if (line.mean(stage, "selection") or 0.0) >= least]
 
 
 def conclusions(found: CriteriaComparison) -> tuple[str, ...]:
@@ -50,10 +58,9 @@ def _on_stage(found: CriteriaComparison, stage: str) -> str:
 
 def _on_chance(found: CriteriaComparison) -> Iterator[str]:
     if is_share(found.metric) and found.lines:
+        best = found.lines[0].mean(found.stages[-1], "test") or 0.0
         seeds = counted(len({row.seed for row in found.rows}), "seed")
-        yield on_chance(
-            found.lines[0].mean(found.stages[-1], "test") or 0.0, found.test_images, f"was measured with {seeds}"
-        )
+        yield on_chance(best, found.test_images, f"was measured with {seeds}")
 
 
 def columns(found: CriteriaComparison) -> tuple[Cell, ...]:

@@ -64,7 +64,7 @@ def compare_criteria(
             row = contest.row(criterion)
             found = found.model_copy(update={"rows": (*found.rows, row)})
             found.write(folder.criteria)
-            write_atomic(folder.criteria_page, render(found, spec.to_toml()))
+    write_atomic(folder.criteria_page, render(found, spec.to_toml()))
     return found
 
 

@@ -109,7 +109,7 @@ class _Bench:
             dense=network.model,
             traced=network.traced,
             feasible=self.costing.feasible(self.spec.search.budgets),
-            data=Data(splits.train, splits.selection, task.augment, task.score),
+            data=Data(splits.train, splits.selection, task.strongest, task.score),
             calibration=splits.calibration.inputs,
             spec=self.spec.recipes,
             seed=self.spec.search.seed,

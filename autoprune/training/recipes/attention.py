@@ -33,10 +33,12 @@ class Attention(Method):
     """Gates that agents give, from the norms of what reads the channels (there: from pooled activations)."""
 
     rate = 10.0
+    attended: Tensor  # to each unit [units of all groups], after the last epoch
 
     def __init__(self, channels: Channels, open_share: float) -> None:
         super().__init__()
         self._channels, self._open_share = channels, open_share
+        self.register_buffer("attended", torch.ones(sum(channels.units)))
         self.agents = nn.ModuleList(Agent(units) for units in channels.units)
 
     def gates(self, network: nn.Module) -> list[Tensor]:
@@ -52,13 +54,17 @@ class Attention(Method):
         """lambda (mean attention - the share that is to stay)^2."""
         return _STRENGTH * (torch.cat(self.gates(network)).mean() - self._open_share) ** 2
 
+    def after_epoch(self, network: nn.Module, at: Moment) -> None:  # noqa: ARG002
+        """Note what is attended to."""
+        with torch.no_grad():
+            self.attended.copy_(torch.cat(self.gates(network)))
+
 
 def prune(context: Context) -> Pruned:
     """Train with the agents; the channels that they attend to most are kept."""
     method = Attention(context.channels, 1 - saved_share(context))
     trained = context.train(context.dense, context.spec.sparsifying, "pruning", method)
-    with torch.no_grad():
-        return context.cut(trained, numbers(method.gates(trained)))
+    return context.cut(trained, numbers(torch.split(method.attended, list(context.traced.units))))
 
 
 ATTENTION = Recipe(

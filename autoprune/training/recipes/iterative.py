@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -51,7 +52,7 @@ class Closing(Method):
         with torch.no_grad():
             for name, tensor in self.tensors(network).items():
                 network.get_parameter(name).copy_(tensor)
-        pairs = zip(self._score(network), self.open, strict=True)
+        pairs = zip(self._score(copy.deepcopy(network).cpu()), self.open, strict=True)
         return [own - (own.max() + 1) * (1 - mask.cpu().double().numpy()) for own, mask in pairs]
 
     @property

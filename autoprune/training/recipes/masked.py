@@ -16,6 +16,12 @@ def straight_through(weight: Tensor, mask: Tensor) -> Tensor:
     return weight + (weight * mask - weight).detach()
 
 
+def size_below(weight: Tensor, share: float) -> float:
+    """The size |w| that the `share` in [0, 1] of all weights does not exceed; 0 for none of them."""
+    count = round(share * weight.numel())
+    return float(weight.detach().abs().flatten().kthvalue(count).values) if count else 0.0
+
+
 class Masked(Method):
     """A mask of each of the weights `names`, all open at first."""
 

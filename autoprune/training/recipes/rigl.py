@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from autoprune.training.method import Method, Moment
 from autoprune.training.recipes.allocation import kept_units
 from autoprune.training.recipes.gates import saved_share
-from autoprune.training.recipes.masked import Masked, straight_through
+from autoprune.training.recipes.masked import Masked, size_below, straight_through
 from autoprune.training.recipes.recipe import Context, Pruned, Recipe, evened, numbers
 
 _EVERY, _FRACTION, _UNTIL = 16, 0.3, 0.75  # steps between two changes, share that changes at first, and until when
@@ -46,8 +46,8 @@ class SparseWeights(Masked):
     def __init__(self, network: nn.Module, names: tuple[str, ...], share: float) -> None:
         super().__init__(network, names)
         for name, mask in self.masks.items():
-            size = network.get_parameter(name).detach().abs()
-            mask.copy_(size > size.flatten().quantile(share))
+            weight = network.get_parameter(name).detach()
+            mask.copy_(weight.abs() > size_below(weight, share))
 
     def after_backward(self, network: nn.Module, at: Moment) -> None:
         """Change places now and then, while the gradient of what is closed is there; only what is open moves."""

@@ -46,7 +46,7 @@ class SoftThreshold(Method):
         return _DECAY / 2 * self.learned.square().sum()
 
     def margins(self, network: nn.Module) -> list[Tensor]:
-        """How many times its group's threshold each unit's norm is: below 1 nothing is left of it."""
+        """Each unit's norm (of a trained network, what is left of it) as a multiple of its group's threshold."""
         pairs = zip(self._channels.norms(network), torch.sigmoid(self.learned), strict=True)
         return [norm / (g * norm.mean()) for norm, g in pairs]
 

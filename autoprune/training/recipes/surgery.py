@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from autoprune.training.method import Moment
 from autoprune.training.recipes.gates import saved_share
-from autoprune.training.recipes.masked import Masked
+from autoprune.training.recipes.masked import Masked, size_below
 from autoprune.training.recipes.recipe import Context, Pruned, Recipe, evened
 from autoprune.training.schedules import cubic
 
@@ -31,14 +31,13 @@ class Surgery(Masked):
         self._share = share
 
     def after_step(self, network: nn.Module, at: Moment) -> None:
-        """Operate every so many steps; the threshold is the quantile of |w| that leaves the wanted share."""
+        """Operate every so many steps; the threshold is what the share that is to go does not exceed."""
         if at.step % _EVERY:
             return
         with torch.no_grad():
             for name, mask in self.masks.items():
                 weight = network.get_parameter(name)
-                threshold = float(weight.abs().flatten().quantile(cubic(self._share, at.done)))
-                mask.copy_(surgery(weight, mask, threshold))
+                mask.copy_(surgery(weight, mask, size_below(weight, cubic(self._share, at.done))))
 
 
 def prune(context: Context) -> Pruned:

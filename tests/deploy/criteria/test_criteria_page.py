@@ -14,9 +14,13 @@ from autoprune.deploy.criteria.pictures import stages
 from autoprune.deploy.criteria.words import columns, conclusions, headline, rows
 
 
-def test_the_headline_names_the_best_and_all_that_equal_it() -> None:
-    assert headline(comparison()) == "elimination chose the best channels of 4 criteria, refitted: 80.5%"
-    assert headline(comparison(row("l2", 1), row("lamp", 1))).startswith("l2 and lamp chose")
+def test_the_headline_names_the_best_and_how_many_chance_may_have_put_behind_it() -> None:
+    assert headline(comparison()) == (
+        "elimination comes first of 4 criteria, refitted: 80.5%, 3 others within chance of it"
+    )
+    apart = comparison(row("best", 20), row("other", 0))
+    assert headline(apart) == "best comes first of 2 criteria, refitted: 89.0%"
+    assert headline(comparison(row("l2", 1), row("lamp", 1))).endswith("another within chance of it")
 
 
 def test_conclusions_tell_each_stage_where_random_stands_and_what_chance_does() -> None:

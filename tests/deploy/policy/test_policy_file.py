@@ -20,7 +20,7 @@ SPACE = SearchSpace(
     )
 )
 KEPT = {"conv1": (0, 2, 3, 7), "conv2": (1, 3)}
-FILE = PolicyFile.of("digits_cnn", "sha256:abc", SPACE, KEPT)
+FILE = PolicyFile.of("digits_cnn", "sha256:abc", SPACE, KEPT, "taylor")
 
 
 def test_a_policy_file_tells_width_and_kept_units_of_each_group(tmp_path: Path) -> None:
@@ -31,6 +31,7 @@ def test_a_policy_file_tells_width_and_kept_units_of_each_group(tmp_path: Path) 
         "schema": "autoprune.policy/1",
         "model": "digits_cnn",
         "fingerprint": "sha256:abc",
+        "criterion": "taylor",
         "groups": {
             "conv1": {"width": 4, "of": 8, "kept": [0, 2, 3, 7]},
             "conv2": {"width": 8, "of": 16, "kept": [1, 3]},

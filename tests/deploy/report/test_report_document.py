@@ -42,7 +42,7 @@ def test_the_json_has_exactly_the_documented_keys() -> None:
     assert document["budgets"] == [{"metric": "latency", "limit": 0.9, "relative": True}]
     assert all(set(document[name]) == network for name in ("dense", "pruned", "finetuned"))
     assert set(document["dense"]["latency_ms"]) == {"predicted", "measured", "spread"}
-    assert set(document["search"]) == {"agent", "seed", "trials", "seconds", "trials_per_second"}
+    assert set(document["search"]) == {"agent", "criterion", "seed", "trials", "seconds", "trials_per_second"}
 
 
 def test_what_is_not_known_is_null() -> None:

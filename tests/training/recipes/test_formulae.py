@@ -19,7 +19,7 @@ from autoprune.training.method import Moment
 from autoprune.training.recipes.growing import Growing
 from autoprune.training.recipes.gumbel import soft_draw
 from autoprune.training.recipes.hard_concrete import hard_concrete, open_probability
-from autoprune.training.recipes.masked import straight_through
+from autoprune.training.recipes.masked import size_below, straight_through
 from autoprune.training.recipes.penalties import elastic_net, group_lasso, slimming, sparse_group_lasso
 from autoprune.training.recipes.rigl import changing, drop_and_grow
 from autoprune.training.recipes.soft_threshold import SoftThreshold, soft_threshold
@@ -177,6 +177,12 @@ def test_surgery_closes_below_opens_above_and_leaves_the_rest(seed: int) -> None
     mask = (torch.rand(40, generator=generator(seed + 1)) < 0.5).float()
     for w, before, after in zip(weight.tolist(), mask.tolist(), surgery(weight, mask, 0.5).tolist(), strict=True):
         assert after == (0 if abs(w) < 0.45 else 1 if abs(w) >= 0.55 else before)
+
+
+@given(seed=SEEDS, share=st.floats(0, 1))
+def test_a_share_of_all_weights_does_not_exceed_its_size(seed: int, share: float) -> None:
+    weight = torch.randn(4, 10, generator=generator(seed))
+    assert int((weight.abs() <= size_below(weight, share)).sum()) == round(40 * share)
 
 
 def test_what_is_masked_computes_with_zero_and_has_its_gradient() -> None:

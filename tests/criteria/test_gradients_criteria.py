@@ -20,7 +20,7 @@ def scores(name: str, evidence: Evidence) -> list[float]:
 
 def gates(evidence: Evidence) -> list[list[float]]:
     assert evidence.gradients is not None
-    return evidence.gradients.gates.tolist()  # type: ignore[no-any-return]
+    return evidence.gradients.gates.tolist()
 
 
 @seeds

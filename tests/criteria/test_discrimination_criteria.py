@@ -34,7 +34,8 @@ def test_dcp_takes_the_unit_with_the_largest_gradient_of_both_losses(seed: int) 
     [consumer] = evidence.consumers
     h, w, rows = consumer.moments.numpy(), consumer.weight.numpy(), consumer.rows.numpy()
     loss = evidence.gradients.read[0].numpy() / np.linalg.norm(evidence.gradients.read[0].numpy())
-    start, taken, left = np.linalg.norm(h @ w), [], list(range(UNITS))
+    taken: list[int] = []
+    start, left = np.linalg.norm(h @ w), list(range(UNITS))
     while left:
         v = np.zeros_like(w)
         if used := rows[taken].reshape(-1).tolist():

@@ -31,7 +31,7 @@ def values(evidence: Evidence) -> NDArray[np.float64]:
 
 
 def share(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return x / x.sum()
+    return np.asarray(x / x.sum())
 
 
 @seeds
