@@ -59,6 +59,8 @@ def _invalid(error: RequestValidationError) -> Refusal:
     where = ".".join(str(part) for part in first["loc"][1:] if not str(part).startswith("function-"))
     more = f" (and {len(others)} more)" if others else ""
     what = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        what = f"{str(first['input'])[:80]!r} does not have the form {first['ctx']['pattern']}"
     return Refusal(422, "bad_input", f"{where or 'the request'}: {what}{more}")
 
 

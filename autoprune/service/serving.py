@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -35,7 +37,7 @@ log = logging.getLogger("autoprune.service")
 def serve(settings: Settings, worker_command: Sequence[str]) -> None:
     """Serve until the process is told to end; `worker_command` starts a worker, its id is added.
 
-    Raises `BadInput` where the server would be open to others without a token.
+    Raises `BadInput` where the server would be open to others without a token, and where its port is taken.
     """
     settings.data.mkdir(parents=True, exist_ok=True)
     engine = open_database(settings.database_url)
@@ -44,23 +46,36 @@ def serve(settings: Settings, worker_command: Sequence[str]) -> None:
             f"{settings.host} can be reached from other machines, and there is no token yet: nobody could be told "
             f"apart.\nMake one first: autoprune token create --scope admin --data {settings.data}"
         )
+    listening = _listening(settings)
     crew = [Crewman(engine, worker_command) for _ in range(settings.workers)]
     app = make_app(settings)
     try:
         for man in crew:
             man.start()
-        print(f"autoprune serves http://{settings.host}:{settings.port}; /docs tells every route", file=sys.stderr)
-        uvicorn.run(
-            app,
-            host=settings.host,
-            port=settings.port,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=_SECONDS_TO_LEAVE_STREAMS,
+        port = listening.getsockname()[1]
+        print(f"autoprune serves http://{settings.host}:{port}; /docs tells every route", file=sys.stderr)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=_SECONDS_TO_LEAVE_STREAMS
         )
+        with suppress(KeyboardInterrupt):  # the way in which a server is ended
+            uvicorn.Server(config).run(sockets=[listening])
     finally:
         for man in crew:
             man.dismiss()
+
+
+def _listening(settings: Settings) -> socket.socket:
+    """The socket that is served, before anything is started that a taken port would make useless."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    made = socket.socket(family)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((settings.host, settings.port))
+    except OSError as error:
+        made.close()
+        reason = error.strerror or error
+        raise BadInput(f"{settings.host}:{settings.port} cannot be served ({reason}); give another --port") from None
+    return made
 
 
 class Crewman(threading.Thread):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from running_service import Running, running, spec
+from running_service import Running, spec
 
 JOB = spec(name="scoped").model_dump(mode="json", exclude_none=True)
 NO_JOB = "job_" + 32 * "0"
@@ -166,8 +166,12 @@ def test_off_loopback_no_server_starts_without_a_token(tmp_path: Path) -> None:
 
 def test_too_many_requests_are_told_when_to_come_again(tmp_path: Path) -> None:
     limits = {"requests_per_second": 1, "burst": 10}
-    with running(tmp_path, {"workers": 1, "limits": limits}) as limited:
+    limited = Running(tmp_path, {"workers": 0, "limits": limits})
+    limited.start(ready=False)
+    try:
         answers = [httpx.get(f"{limited.url}/healthz") for _ in range(20)]
+    finally:
+        limited.stop()
     refused = [answer for answer in answers if answer.status_code == 429]
     assert refused
     assert refused[0].json()["code"] == "rate"

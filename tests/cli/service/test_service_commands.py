@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_a_long_list_goes_on_where_its_page_ends(spec_file: Path, capsys: pytest
     ("arguments", "says"),
     [
         (["submit", "--model", "resnet56", "--task", "digits", "--budget", "macs=0.5x"], "not on the server's list"),
-        (["jobs", "show", "job_1"], "job"),
+        (["jobs", "show", "job_1"], "job: 'job_1' does not have the form"),
         (["jobs", "list", "--state", "lost"], "state"),
         (["fetch", "job_" + 32 * "0", "--out", "nowhere"], "there is no job"),
         (["jobs", "list", "--url", "not an address"], "address"),
@@ -108,6 +109,17 @@ def test_mistakes_are_told_in_a_line_or_two(
     assert told.startswith("error: ")
     assert says in told
     assert len(told.splitlines()) <= 2
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_started(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        assert main(["serve", "--port", port, "--data", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert f"127.0.0.1:{port} cannot be served" in told
+    assert "another --port" in told
 
 
 def test_tokens_are_made_listed_and_revoked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,7 @@ class Visit:
 def visiting(browser: Browser, service: Running, **options: Any) -> Iterator[Visit]:
     """A browser's window of its own; afterwards nothing was wrong: no error, no script refused, no other host asked."""
     context = browser.new_context(**options)
-    context.set_default_timeout(8_000)
+    context.set_default_timeout(60_000)
     visit = Visit(service, context.new_page())
     page, own = visit.page, (service.url, service.url.replace("http", "ws"), "data:")
     page.on("console", lambda told: visit.complaints.append(told.text) if told.type in ("error", "warning") else None)
