@@ -10,6 +10,7 @@ import typer
 from autoprune.cli.flags import spec_command
 from autoprune.cli.output import show_findings, show_json
 from autoprune.cli.progress import listening
+from autoprune.errors import BadInput
 
 if TYPE_CHECKING:
     from autoprune.deploy.comparison.document import Comparison
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from autoprune.spec import RunSpec
 
 
+_AGENTS = "knapsack,evolution"
 _NOT_HERE = (
     "--agent",
     "--warm-start",
@@ -34,13 +36,14 @@ def compare(
     out: Path,
     as_json: bool,
     agents: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--agents",
             metavar="A,B,C+D",
-            help="Agents to compare, C+D being C warm-started by D; uniform and random always take part.",
+            help="Agents to compare, C+D being C warm-started by D; uniform and random always take part "
+            "(default: knapsack,evolution).",
         ),
-    ] = "knapsack,evolution",
+    ] = None,
     criteria: Annotated[
         str | None,
         typer.Option(
@@ -66,13 +69,17 @@ def compare(
     from autoprune import pipeline
     from autoprune.deploy.run_folder import RunFolder
 
+    if criteria is not None and (agents is not None or refit):
+        raise BadInput("--criteria compares criteria, which are always refitted; leave --agents and --refit out")
     if criteria is not None:
         with listening() as progress:
             compared = pipeline.compare_criteria(spec, _names(criteria), seeds or 1, out, progress)
         _answer_criteria(compared, as_json, RunFolder(out).criteria_page)
         return
     with listening() as progress:
-        found = pipeline.compare(spec, _names(agents), seeds or 8, out, progress, refit=refit)
+        found = pipeline.compare(
+            spec, _names(_AGENTS if agents is None else agents), seeds or 8, out, progress, refit=refit
+        )
     if as_json:
         show_json(found.model_dump(mode="json", by_alias=True))
     else:
