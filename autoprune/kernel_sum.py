@@ -33,7 +33,7 @@ class Term:
 class KernelSum:
     """Cost of a policy: `constant` + s (`scale` + `crowding` ln(s / `dense`)), s the sum of its terms.
 
-    Without crowding that is a constant and a scaled sum; see `profiler.whole.Composition`. Terms of
+    Without crowding that is a constant and a scaled sum; see `profiler.table.composition.Composition`. Terms of
     up to two groups are tabulated once over the widths that `space` offers, terms of up to two
     lengths as these occur, so that a policy costs a few lookups.
     """

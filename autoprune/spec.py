@@ -222,14 +222,27 @@ class ReconstructionSpec(_Section):
     batch: int = Field(32, ge=1, description="calibration images a step")
 
 
+TrainingDevice = Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
+
+
 class TrainingSpec(_Section):
-    """Training on a task's labels: SGD with Nesterov momentum and a cosine schedule."""
+    """Training on a task: SGD with Nesterov momentum, its learning rate on a schedule, step by step."""
 
     epochs: int = Field(0, ge=0, description="passes over the training split")
-    learning_rate: float = Field(0.01, gt=0, description="of SGD at the start of its cosine schedule")
+    learning_rate: float = Field(0.01, gt=0, description="of SGD at the start of its schedule")
+    schedule: Literal["cosine", "step", "constant"] = Field("cosine", description="how the learning rate falls")
+    rewound: float = Field(0.0, ge=0, lt=1, description="share of the schedule that is left out at its start")
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     batch: int = Field(128, ge=1, description="images a step")
+    clip: float | None = Field(
+        None, gt=0, description="length a step's gradient is shortened to (Pascanu et al., 2013)"
+    )
+    distillation: float = Field(0.0, ge=0, le=1, description="weight of the dense network's outputs in the loss")
+    temperature: float = Field(4.0, gt=0, description="softening of the distillation targets (Hinton et al., 2015)")
+    mixup: bool = Field(False, description="train on mixtures of two images each (Zhang et al., 2018)")
+    frozen_norms: bool = Field(False, description="batch norms keep the statistics that they have at the start")
+    device: TrainingDevice = Field("cpu", description="cpu, or a GPU as in cuda:0, where it trains in mixed precision")
 
 
 class FinetuneSpec(TrainingSpec):
@@ -242,11 +255,54 @@ class FinetuneSpec(TrainingSpec):
     epochs: int = Field(0, ge=0, description="passes over the training split; 0 for no fine-tuning")
     weight_decay: float = Field(0.0, ge=0)
     batch: int = Field(64, ge=1, description="images a step")
-    clip: float = Field(1.0, gt=0, description="length that a step's gradient is shortened to (Pascanu et al., 2013)")
+    clip: float | None = Field(1.0, gt=0, description="length a step's gradient is shortened to (Pascanu et al., 2013)")
     distillation: float = Field(1.0, ge=0, le=1, description="weight of the dense network's outputs in the loss")
     temperature: float = Field(1.0, gt=0, description="softening of the distillation targets (Hinton et al., 2015)")
     mixup: bool = Field(True, description="train on mixtures of two images each (Zhang et al., 2018)")
     frozen_norms: bool = Field(True, description="batch norms keep the statistics that they were refitted with")
+
+
+class RecipesSpec(_Section):
+    """How recipes train: at which rate the dense network was trained, and how many epochs they get."""
+
+    epochs: int = Field(4, ge=1, description="passes that make the trained network sparse")
+    recovery: int = Field(2, ge=0, description="passes after pruning")
+    scratch: int = Field(12, ge=1, description="passes of a training that begins at random weights")
+    learning_rate: float = Field(0.1, gt=0, description="that the dense network was trained with")
+    fine: float = Field(0.1, gt=0, le=1, description="share of it that a trained network is trained on with")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    batch: int = Field(64, ge=1, description="images a step")
+    clip: float | None = Field(1.0, gt=0, description="length a step's gradient is shortened to (Pascanu et al., 2013)")
+    device: TrainingDevice = Field("cpu", description="cpu, or a GPU as in cuda:0, where they train in mixed precision")
+    tolerance: float = Field(0.01, ge=0, lt=1, description="score that may be lost where it is to be preserved")
+    compression: float = Field(2.0, ge=1, description="parameters before by those after, where that is aimed at")
+
+    @property
+    def original(self) -> TrainingSpec:
+        """Training from random weights."""
+        return self._training(self.scratch, 1.0)
+
+    @property
+    def sparsifying(self) -> TrainingSpec:
+        """Training on, in which a recipe makes the network sparse; the rate stays, as there is work until the end."""
+        return self._training(self.epochs, self.fine).model_copy(update={"schedule": "constant"})
+
+    @property
+    def finetuning(self) -> TrainingSpec:
+        """Training of the pruned network at a small rate."""
+        return self._training(self.recovery, self.fine)
+
+    def _training(self, epochs: int, share: float) -> TrainingSpec:
+        return TrainingSpec(
+            epochs=epochs,
+            learning_rate=share * self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            batch=self.batch,
+            clip=self.clip,
+            device=self.device,
+        )
 
 
 class RunSpec(_Section):
@@ -262,6 +318,7 @@ class RunSpec(_Section):
     search: SearchSpec
     reconstruction: ReconstructionSpec = ReconstructionSpec()
     finetune: FinetuneSpec = FinetuneSpec()
+    recipes: RecipesSpec = RecipesSpec()
 
     @model_validator(mode="after")
     def _something_is_asked_for(self) -> Self:

@@ -21,7 +21,8 @@ from autoprune.device import Device
 from autoprune.models import default_input
 from autoprune.pipeline import profile, verify_table
 from autoprune.profiler.runtime.fingerprint import Fingerprint
-from autoprune.profiler.table.latency_table import NetworkProfile, Verification
+from autoprune.profiler.table.network_profile import NetworkProfile
+from autoprune.profiler.table.verification import Verification
 from autoprune.spec import DeviceSpec, ModelSpec
 from autoprune.tables.reading import read_table
 

@@ -13,7 +13,8 @@ from typing import Any
 from hypothesis import strategies as st
 from table_example import digest, example_table
 
-from autoprune.profiler.table.latency_table import NoiseFloor, Verification, VerifiedNetwork, checksum
+from autoprune.profiler.table.verification import NoiseFloor, Verification, VerifiedNetwork
+from autoprune.profiler.table.written import checksum
 
 Place = tuple[str | int, ...]
 

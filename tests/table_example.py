@@ -9,7 +9,9 @@ from autoprune.profiler.energy.energy_model import EnergyModel
 from autoprune.profiler.plan.extents import Axis, Region
 from autoprune.profiler.plan.kernel_plan import KernelPlan, PlannedSite, Presence
 from autoprune.profiler.runtime.fingerprint import Conditions, Fingerprint
-from autoprune.profiler.table.latency_table import SCHEMA, Anchor, LatencyTable, NetworkProfile, ProfiledGroup, Row
+from autoprune.profiler.table.latency_table import SCHEMA, LatencyTable
+from autoprune.profiler.table.network_profile import Anchor, NetworkProfile, ProfiledGroup
+from autoprune.profiler.table.row import Row
 from autoprune.space import ChannelGroup, SearchSpace
 
 INNER, OUTER = Extent(0, ((0, 1),)), Extent(0, ((1, 2),))

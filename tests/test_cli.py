@@ -19,13 +19,17 @@ from autoprune.cli.progress import Lines, listening
 from autoprune.cost import Kernel, Measurement
 from autoprune.deploy.report.document import Report
 from autoprune.errors import BadInput
-from autoprune.profiler.table.latency_table import LatencyTable, document
+from autoprune.profiler.table.latency_table import LatencyTable
+from autoprune.profiler.table.written import document
 from autoprune.searchers.agents import find_agents
 from autoprune.spec import AgentSpec, RunSpec
 from autoprune.tables.installed import find_tables
 from autoprune.tables.reading import read_table
 
-COMMANDS = ["profile", "search", "apply", "run", "compare", "sensitivity", "report", "tables", "agents", "criteria"]
+COMMANDS = [
+    *("profile", "search", "apply", "run", "compare", "sensitivity", "report"),
+    *("tables", "agents", "criteria", "recipes"),
+]
 SPEC = """
 name = "small"
 [model]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autoprune.profiler.table.latency_table import Verification
+from autoprune.profiler.table.verification import Verification
 from autoprune.profiler.verify import judge
 from autoprune.space import Policy
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import autoprune
-from autoprune.cli import agents, criteria
+from autoprune.cli import agents, criteria, recipes
 from autoprune.cli.compare import compare
 from autoprune.cli.flags import (
     Affinity,
@@ -47,6 +47,7 @@ app = typer.Typer(
 app.add_typer(tables_app, name="tables")
 app.add_typer(agents.app, name="agents")
 app.add_typer(criteria.app, name="criteria")
+app.add_typer(recipes.app, name="recipes")
 app.add_typer(asking.app, name="jobs")
 app.add_typer(running.token_app, name="token")
 
@@ -158,6 +159,7 @@ app.command("serve")(running.serve)
 app.command("worker")(running.worker)
 app.command("submit")(asking.submit)
 app.command("fetch")(asking.fetch)
+app.command("measure")(asking.measure)
 
 
 @app.command("report")

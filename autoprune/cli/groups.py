@@ -6,7 +6,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-_RESUMED = ("run", "search", "profile", "compare", "sensitivity")
+_RESUMED = ("run", "search", "profile", "compare", "sensitivity", "serve")
 
 
 class Interrupted(Exception):

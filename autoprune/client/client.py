@@ -20,6 +20,7 @@ from autoprune.client.documents import (
     Health,
     JobDocument,
     JobPage,
+    MeasureRequest,
     Problem,
     Scope,
     TableDocument,
@@ -39,6 +40,7 @@ T = TypeVar("T", bound=BaseModel)
 DEFAULT_URL = "http://127.0.0.1:8080"
 _SECONDS = 30.0
 _SILENCE = 60.0  # of an event stream, which says every 15 s that it is still there
+_MOST_A_PAGE = 500  # jobs, as the service allows
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -80,6 +82,10 @@ class Client:
         """Submit the verification of a table."""
         return self._submit("/v1/tables/verify", asked.model_dump(mode="json"), device, key)
 
+    def measure(self, asked: MeasureRequest, *, device: str | None = None, key: str | None = None) -> JobDocument:
+        """Submit the measuring of uploaded networks; the job leaves measurement.json."""
+        return self._submit("/v1/networks/measure", asked.model_dump(mode="json"), device, key)
+
     def _submit(self, path: str, body: Any, device: str | None, key: str | None) -> JobDocument:
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
         parameters = {} if device is None else {"device": device}
@@ -89,16 +95,27 @@ class Client:
         self, *, states: Sequence[str] = (), name: str | None = None, owner: str | None = None, limit: int | None = None
     ) -> Iterator[JobDocument]:
         """Jobs, newest first, page after page; all of them where there is no `limit`."""
-        asked: dict[str, Any] = {"state": list(states), "name": name, "owner": owner, "limit": min(limit or 100, 500)}
-        left = limit
+        left, before = limit, None
         while left is None or left > 0:
-            page = self._ask(JobPage, "GET", "/v1/jobs", params=_given(asked))
-            found = page.jobs[:left]
-            yield from found
-            left = None if left is None else left - len(found)
-            if page.next is None:
+            size = min(left or _MOST_A_PAGE, _MOST_A_PAGE)
+            page = self.page(states=states, name=name, owner=owner, before=before, limit=size)
+            yield from page.jobs
+            left, before = None if left is None else left - len(page.jobs), page.next
+            if before is None:
                 return
-            asked["before"] = page.next
+
+    def page(
+        self,
+        *,
+        states: Sequence[str] = (),
+        name: str | None = None,
+        owner: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> JobPage:
+        """The newest jobs, or those `before` a job: `next` of the page before; 500 at most."""
+        asked = {"state": list(states), "name": name, "owner": owner, "before": before, "limit": limit}
+        return self._ask(JobPage, "GET", "/v1/jobs", params=_given(asked))
 
     def job(self, job: str) -> JobDocument:
         """Where a job stands."""

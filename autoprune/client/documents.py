@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-Kind = Literal["run", "verify"]
+Kind = Literal["run", "verify", "measure"]
 Scope = Literal["read", "submit", "admin"]
 UploadKind = Literal["weights", "table", "network"]
 
@@ -143,6 +143,24 @@ class VerifyRequest(Answer):
     model: str = Field(description="a model that the server allows")
     input: tuple[Annotated[int, Field(ge=1, le=65536)], ...] = Field((), max_length=6, description="batch first")
     networks: int = Field(30, ge=2, le=1000)
+
+
+class MeasureRequest(Answer):
+    """Which uploaded ONNX networks to measure, in turns, so that their ratios hold while the machine drifts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    networks: tuple[str, ...] = Field(min_length=1, max_length=8, description="ids of uploads of kind network")
+    threads: int = Field(1, ge=1, description="of the runtime")
+
+
+class MeasuredNetwork(Answer):
+    """Latency of one network: median and half the interquartile range of rounds, in ms per inference of one batch."""
+
+    upload: str
+    median_ms: float
+    spread_ms: float
+    runs: int
 
 
 class TokenDocument(Answer):

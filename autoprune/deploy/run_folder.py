@@ -96,6 +96,10 @@ class RunFolder:
         """The chosen network's tensors as a stage of the run leaves them: refitted, pruned, finetuned."""
         return self.path / "stages" / f"{stage}.safetensors"
 
+    def in_training(self, what: str) -> Path:
+        """Where a training stands after its last epoch, for as long as it lasts."""
+        return self.path / "training" / f"{what}.safetensors"
+
     @property
     def front(self) -> Path:
         """The front of a search, a `FrontFile`, where one was asked for."""
@@ -130,6 +134,16 @@ class RunFolder:
     def criteria_page(self) -> Path:
         """How criteria compare, for people."""
         return self.path / "criteria.html"
+
+    @property
+    def recipes(self) -> Path:
+        """How recipes compare, for programs."""
+        return self.path / "recipes.json"
+
+    @property
+    def recipes_page(self) -> Path:
+        """How recipes compare, for people."""
+        return self.path / "recipes.html"
 
     @property
     def sensitivity(self) -> Path:

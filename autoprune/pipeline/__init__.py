@@ -3,6 +3,7 @@
 from autoprune.pipeline.commands.apply import apply_policy
 from autoprune.pipeline.commands.compare import compare
 from autoprune.pipeline.commands.compare_criteria import compare_criteria
+from autoprune.pipeline.commands.compare_recipes import compare_recipes
 from autoprune.pipeline.commands.profile import export_kit, profile
 from autoprune.pipeline.commands.report import report
 from autoprune.pipeline.commands.results import ApplyResult, KitResult, ProfileResult, RetargetResult, SearchResult
@@ -21,6 +22,7 @@ __all__ = [
     "apply_policy",
     "compare",
     "compare_criteria",
+    "compare_recipes",
     "export_kit",
     "profile",
     "report",

@@ -23,7 +23,7 @@ from autoprune.pruning import Pruner
 from autoprune.space import Policy
 from autoprune.spec import ModelSpec, RunSpec
 from autoprune.tracing import Traced, pad_behind, trace
-from autoprune.training import Epoch, fit
+from autoprune.training import Data, Epoch, fit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +125,7 @@ def _dense(spec: RunSpec, task: Task, splits: Splits, folder: RunFolder | None, 
             f"{spec.model.name} has no weights, and task {task.name} does not say how to train it; "
             "give --weights, a .safetensors file"
         )
-    kept = folder.dense_weights if folder else None
+    kept, training = (folder.dense_weights, folder.in_training("dense")) if folder else (None, None)
     if kept is not None and kept.is_file():
         load_weights(model, kept)
         return model
@@ -133,18 +133,11 @@ def _dense(spec: RunSpec, task: Task, splits: Splits, folder: RunFolder | None, 
     with progress.stage("tracing"):
         Subject.of(spec, task, splits, model)  # a mistake in the spec is told before minutes of training
     with progress.stage("training the dense network"):
-        trained = fit(
-            model,
-            splits.train,
-            **task.recipe.model_dump(),
-            validation=splits.validation,
-            seed=seed,
-            augment=task.augment,
-            score=task.score,
-            on_epoch=epochs(progress),
-        )
-    if kept is not None:
+        data = Data(splits.train, splits.validation, task.augment, task.score)
+        trained = fit(model, data, task.recipe, seed=seed, kept=training, on_epoch=epochs(progress))
+    if kept is not None and training is not None:
         write_atomic(kept, save(dict(trained.state_dict())))
+        training.unlink(missing_ok=True)
     return trained
 
 

@@ -18,8 +18,9 @@ from autoprune.profiler.plan.observing import possible_policies
 from autoprune.profiler.plan.sampling import random_policies
 from autoprune.profiler.runtime.pinning import pinned
 from autoprune.profiler.runtime.session import Session
-from autoprune.profiler.table.latency_table import LatencyTable, NoiseFloor, Verification, VerifiedNetwork
+from autoprune.profiler.table.latency_table import LatencyTable
 from autoprune.profiler.table.prediction import TimedPlan
+from autoprune.profiler.table.verification import NoiseFloor, Verification, VerifiedNetwork
 from autoprune.profiler.timing.averaging import summary
 from autoprune.profiler.timing.reference import Reference
 from autoprune.space import Policy

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from autoprune.client.documents import UploadDocument, UploadKind, VerifyRequest
+from autoprune.client.documents import MeasureRequest, UploadDocument, UploadKind, VerifyRequest
 from autoprune.errors import BadInput
 from autoprune.searchers.agents import load_agent
 from autoprune.service.settings import Settings
@@ -53,6 +53,13 @@ def admit_verification(asked: VerifyRequest, settings: Settings, find: FindUploa
     """The table to verify; raises `BadInput` where a job may not ask for that."""
     _known("model", asked.model, settings.models)
     return table_file(asked.table, settings, find)
+
+
+def admit_measurement(asked: MeasureRequest, settings: Settings, find: FindUpload) -> list[Path]:
+    """The networks to measure; raises `BadInput` where a job may not ask for that."""
+    if asked.threads > settings.limits.threads:
+        raise BadInput(f"threads: at most {settings.limits.threads} on this server, got {asked.threads}")
+    return [_file(network, "network", settings, find) for network in asked.networks]
 
 
 def device_of(name: str | None, spec: RunSpec | None, settings: Settings) -> str:

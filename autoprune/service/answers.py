@@ -6,8 +6,7 @@ import logging
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -23,11 +22,16 @@ log = logging.getLogger("autoprune.service")
 
 def problem(refusal: Refusal) -> JSONResponse:
     """The answer to a request that is refused."""
-    headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else {}
+    headers = when_again(refusal)
     if refusal.status_code == 401:
         headers["WWW-Authenticate"] = "Bearer"
     content = Problem(code=refusal.code, error=refusal.detail).model_dump()
     return JSONResponse(content, refusal.status_code, headers)
+
+
+def when_again(refusal: Refusal) -> dict[str, str]:
+    """The header that says when to come again, where waiting helps."""
+    return {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
 
 
 def explain(error: Exception) -> Refusal:
@@ -42,7 +46,7 @@ def explain(error: Exception) -> Refusal:
         return Refusal(error.status_code, _CODES.get(error.status_code, "refused"), str(error.detail))
     if is_full(error):
         return Refusal(507, "disk_full", "no space is left on the server's disk; nothing was changed")
-    if isinstance(error, DBAPIError | PoolTimeout):
+    if isinstance(error, SQLAlchemyError):
         log.error("the database did not answer: %s", str(error).partition("\n")[0])
         reason = "the database is busy or cannot be reached; nothing was changed, try again in a moment"
         return Refusal(503, "busy", reason, retry_after=2)
@@ -64,6 +68,6 @@ def answer_problems(app: FastAPI) -> None:
     async def answer(_request: Request, error: Exception) -> JSONResponse:
         return problem(explain(error))
 
-    for kind in (Refusal, AutopruneError, RequestValidationError, HTTPException, OSError, DBAPIError, PoolTimeout):
+    for kind in (Refusal, AutopruneError, RequestValidationError, HTTPException, OSError, SQLAlchemyError):
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(Exception, answer)

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 import autoprune
 from autoprune.client.documents import Problem
 from autoprune.service.answers import answer_problems
-from autoprune.service.api import about, access, jobs, products, tables, uploads
+from autoprune.service.api import about, access, jobs, networks, products, tables, uploads
 from autoprune.service.metrics import Measured
 from autoprune.service.security.audited import Audited
 from autoprune.service.security.guard import Guard
@@ -49,7 +49,7 @@ def make_app(settings: Settings) -> FastAPI:
         responses=_PROBLEMS,
     )
     app.state.service = service
-    for room in (jobs, products, uploads, tables, access, about):
+    for room in (jobs, products, uploads, tables, networks, access, about):
         app.include_router(room.router)
     about.serve_docs(app)
     answer_problems(app)

@@ -77,7 +77,8 @@ class Crewman(threading.Thread):
         pause = _SECONDS_BEFORE_ANOTHER
         while not self._over.is_set():
             worker, started = new_worker_id(), time.monotonic()
-            self._process = subprocess.Popen([*self._command, "--id", worker])
+            # A session of its own: Ctrl-C is for the server, which then ends the worker; and see `stand_back`.
+            self._process = subprocess.Popen([*self._command, "--id", worker], start_new_session=True)
             status = self._process.wait()
             self._forget(worker)
             lived = time.monotonic() - started

@@ -68,6 +68,9 @@ class Limits(_Section):
     requests_per_second: float = Field(100, gt=0, description="of a token, or of an address without one")
     burst: int = Field(400, ge=1, description="requests at once")
     streams: int = Field(500, ge=1, description="of events, open at once")
+    busy_seconds: float = Field(
+        5.0, gt=0, description="that a request waits for another program's lock on a SQLite file"
+    )
     free_bytes: int = Field(256 << 20, ge=0, description="of disk that have to be free for a job to be taken")
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, ParamSpec, TypeVar
 
+import anyio
+import anyio.to_thread
 import sqlalchemy as sa
 from dbos import DBOSClient
 from fastapi import Depends, Security
@@ -17,16 +21,22 @@ from starlette.requests import Request
 from autoprune.service.feed import Feed
 from autoprune.service.metrics import Metrics
 from autoprune.service.records.database import open_database
+from autoprune.service.refusal import Refusal
 from autoprune.service.security.identity import Identity, identify
 from autoprune.service.settings import Settings
 from autoprune.service.work.queues import open_client
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _SECONDS_OF_AN_UPLOAD = 24 * 3600.0
+_WRITERS = 8  # threads; fewer than the database's connections, so that those who only read always find one
+_MOST_WAITING = 500  # requests that write, each of which holds its body; whoever comes then is told to come again
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Service:
-    """A server's state. `checks` are the uploads that may be looked through at once."""
+    """A server's state. `checks` are the uploads that are looked through at once, `writers` the threads that write."""
 
     settings: Settings
     engine: sa.Engine
@@ -34,6 +44,7 @@ class Service:
     feed: Feed
     metrics: Metrics
     checks: asyncio.Semaphore
+    writers: anyio.CapacityLimiter
 
     @classmethod
     def of(cls, settings: Settings) -> Service:
@@ -41,9 +52,10 @@ class Service:
         for folder in (settings.data, settings.uploads, settings.runs):
             folder.mkdir(parents=True, exist_ok=True)
         _remove_broken_off(settings.uploads)
-        engine = open_database(settings.database_url)
+        engine = open_database(settings.database_url, busy_ms=round(1000 * settings.limits.busy_seconds))
         client = open_client(engine, list(settings.devices))
-        return cls(settings, engine, client, Feed(engine), Metrics(), asyncio.Semaphore(1))
+        checks, writers = asyncio.Semaphore(1), anyio.CapacityLimiter(_WRITERS)
+        return cls(settings, engine, client, Feed(engine), Metrics(), checks, writers)
 
 
 def _remove_broken_off(uploads: Path) -> None:
@@ -53,13 +65,31 @@ def _remove_broken_off(uploads: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """The state of the server that a request came to."""
     found: Service = request.app.state.service
     return found
 
 
 Shared = Annotated[Service, Depends(service_of)]
+
+
+def in_turn(route: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Let a route that writes wait for the database in the writers' threads, not in those of the routes that read.
+
+    However slow the disk is, a look at a job then waits for no submission. The route takes `service`.
+    """
+
+    @functools.wraps(route)
+    async def waiting(*args: P.args, **given: P.kwargs) -> T:
+        service: Any = given["service"]
+        if service.writers.statistics().tasks_waiting >= _MOST_WAITING:
+            raise Refusal(
+                503, "busy", f"{_MOST_WAITING} requests wait for the database; nothing was changed", retry_after=5
+            )
+        return await anyio.to_thread.run_sync(functools.partial(route, *args, **given), limiter=service.writers)
+
+    return waiting
 
 
 # Tells the schema, and so the interactive documentation, how a token is shown; `identify` reads it.
@@ -72,19 +102,19 @@ def _whoever(request: Request, service: Shared, _shown: Annotated[object, Securi
     return found
 
 
-def reader(who: Annotated[Identity, Depends(_whoever)]) -> Identity:
+async def reader(who: Annotated[Identity, Depends(_whoever)]) -> Identity:
     """Somebody who may look."""
     who.require("read")
     return who
 
 
-def submitter(who: Annotated[Identity, Depends(_whoever)]) -> Identity:
+async def submitter(who: Annotated[Identity, Depends(_whoever)]) -> Identity:
     """Somebody who may submit, and change what is their own."""
     who.require("submit")
     return who
 
 
-def admin(who: Annotated[Identity, Depends(_whoever)]) -> Identity:
+async def admin(who: Annotated[Identity, Depends(_whoever)]) -> Identity:
     """Somebody who may do everything."""
     who.require("admin")
     return who

@@ -7,6 +7,7 @@ import json
 import shutil
 import uuid
 
+import sqlalchemy as sa
 from pydantic import JsonValue
 
 from autoprune.client.documents import JobDocument, Kind
@@ -27,17 +28,18 @@ def submit(
     digest = hashlib.sha256(asked.encode()).hexdigest()
     if key is not None and (before := _same(service, who, key, digest)):
         return before, False
-    _require_room(service, who)
+    require_disk(service)
     job = NewJob(f"job_{uuid.uuid4().hex}", name, kind, device, who.token, who.name, key, digest, spec)
     try:
         with writing(service.engine) as connection:
+            _require_room(connection, service, who)
             jobs.insert(connection, job)
             enqueue(service.client, connection, job.id, kind, device)
+            found = jobs.within(connection, job.id)
     except SameKey:
         if key is not None and (before := _same(service, who, key, digest)):
             return before, False
         raise
-    found = jobs.find(service.engine, job.id)
     assert found is not None
     return found, True
 
@@ -53,13 +55,12 @@ def _same(service: Service, who: Identity, key: str, digest: str) -> JobDocument
     return found[0]
 
 
-def _require_room(service: Service, who: Identity) -> None:
-    limits = service.settings.limits
-    waiting = jobs.count(service.engine, who.token)
-    if waiting >= limits.waiting_jobs:
+def _require_room(connection: sa.Connection, service: Service, who: Identity) -> None:
+    """Counted in the turn that takes the job, so that no other request's job comes in between."""
+    waiting = jobs.count_waiting(connection, who.token)
+    if waiting >= service.settings.limits.waiting_jobs:
         error = f"{waiting} of your jobs are queued or running, as many as a token may have; cancel some, or wait"
         raise Refusal(429, "quota", error, retry_after=60)
-    require_disk(service)
 
 
 def require_disk(service: Service) -> None:

@@ -14,7 +14,8 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from autoprune.errors import AutopruneError, BadInput, CorruptFile
-from autoprune.profiler.table.latency_table import SCHEMA, LatencyTable, checksum
+from autoprune.profiler.table.latency_table import SCHEMA, LatencyTable
+from autoprune.profiler.table.written import checksum
 
 _FAMILY: Final = "autoprune.latency-table/"
 _REMEDY: Final = "restore the file or profile again"

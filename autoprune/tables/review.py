@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from autoprune.errors import BadInput
-from autoprune.profiler.table.latency_table import LatencyTable, NetworkProfile, ProfiledGroup
+from autoprune.profiler.table.latency_table import LatencyTable
+from autoprune.profiler.table.network_profile import NetworkProfile, ProfiledGroup
 from autoprune.profiler.table.prediction import Coverage, TimedPlan
 from autoprune.profiler.table.stairs import Step, stair
 from autoprune.tables.words import shape_text

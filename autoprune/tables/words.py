@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoprune.profiler.table.latency_table import Verification
+from autoprune.profiler.table.verification import Verification
 
 NOT_WORTH = "the others are not measurably cheaper than a larger one"
 

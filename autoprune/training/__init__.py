@@ -1,6 +1,7 @@
-"""Training on a task: fine-tuning and distillation."""
+"""Training on a task: fine-tuning, distillation, and the recipes that say when and how to prune."""
 
-from autoprune.training.finetune import finetune
-from autoprune.training.fit import Epoch, fit
+from autoprune.training.data import Data
+from autoprune.training.fit import fit
+from autoprune.training.loop import Epoch
 
-__all__ = ["Epoch", "finetune", "fit"]
+__all__ = ["Data", "Epoch", "fit"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +14,6 @@ from autoprune.training.loss import Loss
 from autoprune.training.mixup import Labels
 
 _BATCH = 256
-
-
-def correct(outputs: Tensor, targets: Tensor) -> Tensor:
-    """1 where the largest output is the target's, else 0: float32 (N,)."""
-    return (outputs.argmax(dim=1) == targets).float()
 
 
 def judge(network: nn.Module, samples: Samples, score: Score, loss: Loss | None = None) -> tuple[float, float]:
@@ -64,6 +60,17 @@ class BestCheckpoint:
     def restore(self) -> None:
         """Put the best state back into the network."""
         self._network.load_state_dict(self._state)
+
+    @property
+    def kept(self) -> tuple[dict[str, Tensor], tuple[float, ...]]:
+        """The best state, and the numbers that later ones are compared with: all that `go_on` needs."""
+        return self._state, (self._least, *self._rank)
+
+    def go_on(self, state: dict[str, Tensor], numbers: Sequence[float]) -> None:
+        """Watch on from what another watch had `kept`."""
+        self._state = state
+        self._least, *rank = numbers
+        self._rank = (rank[0], rank[1])
 
 
 def _state(network: nn.Module) -> dict[str, Tensor]:

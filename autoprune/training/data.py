@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -25,3 +26,21 @@ class Samples(Protocol):
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """The samples at `indices` (int64, (N,)): inputs float32 (N, ...) and classes int64 (N,)."""
         ...
+
+
+def correct(outputs: Tensor, targets: Tensor) -> Tensor:
+    """1 where the largest output is the target's, else 0: float32 (N,)."""
+    return (outputs.argmax(dim=1) == targets).float()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Data:
+    """What a network learns from: `train`, changed by `augment`; `judging`, if any, chooses the epoch by `score`.
+
+    No sample of `judging` is in `train`.
+    """
+
+    train: Samples
+    judging: Samples | None = None
+    augment: Augment | None = None
+    score: Score = correct

@@ -11,8 +11,10 @@ from autoprune.errors import BadInput
 from autoprune.profiler.plan.blueprint import Blueprint
 from autoprune.profiler.plan.observing import possible_policies
 from autoprune.profiler.profile import profile
-from autoprune.profiler.table.latency_table import LatencyTable, Verification, document
+from autoprune.profiler.table.latency_table import LatencyTable
 from autoprune.profiler.table.prediction import TimedPlan
+from autoprune.profiler.table.verification import Verification
+from autoprune.profiler.table.written import document
 from autoprune.profiler.verify import at_speed_of, judge, unseen_policies, verify
 from autoprune.space import ChannelGroup, Policy, SearchSpace
 

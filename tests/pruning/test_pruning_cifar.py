@@ -66,7 +66,7 @@ def test_a_preview_foretells_how_far_the_refitted_network_is_off(cifar: tuple[nn
         with torch.no_grad():
             return float((pruned(x[CALIBRATION:]) - model(x[CALIBRATION:])).square().mean())
 
-    for least in (0.3, 0.4, 0.5, 0.6):
+    for least in (0.3, 0.5):
         policy = pruner.traced.space.policy(rng.uniform(least, 1, groups).tolist())
         refitted = error(pruner.apply(policy))
         assert error(pruner.preview(policy)) == pytest.approx(refitted, rel=0.1)

@@ -22,9 +22,11 @@ from autoprune.cli import main
 from autoprune.device import Device
 from autoprune.errors import BadInput, UnknownKernel
 from autoprune.profiler.runtime.fingerprint import Fingerprint
-from autoprune.profiler.table.latency_table import LatencyTable, NetworkProfile, document
+from autoprune.profiler.table.latency_table import LatencyTable
+from autoprune.profiler.table.network_profile import NetworkProfile
 from autoprune.profiler.table.prediction import TimedPlan
 from autoprune.profiler.table.stairs import pareto_widths
+from autoprune.profiler.table.written import document
 from autoprune.tables.reading import read_table
 
 THOROUGH = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,7 +7,7 @@ from table_example import digest, example_network, example_rows, example_table
 
 from autoprune.cost import Kernel, Measurement
 from autoprune.errors import BadInput
-from autoprune.profiler.table.latency_table import Anchor, NetworkProfile, ProfiledGroup
+from autoprune.profiler.table.network_profile import Anchor, NetworkProfile, ProfiledGroup
 from autoprune.tables.review import Review, find_group, find_network
 
 RELU_16 = Kernel("Relu", ((1, 16),), ((1, 16),))

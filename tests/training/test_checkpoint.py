@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from autoprune.errors import BadInput
 from autoprune.evaluation.splits import Split
-from autoprune.training.checkpoint import BestCheckpoint, correct, judge
+from autoprune.training.checkpoint import BestCheckpoint, judge
+from autoprune.training.data import correct
 from autoprune.training.loss import Loss
 
 

@@ -8,9 +8,10 @@ from torch import nn
 from autoprune.evaluation.digits import digits
 from autoprune.evaluation.splits import draw_splits
 from autoprune.models import fingerprint, load_model
-from autoprune.spec import FinetuneSpec, ModelSpec, TaskSpec
-from autoprune.training import Epoch, finetune, fit
-from autoprune.training.checkpoint import correct, judge
+from autoprune.spec import FinetuneSpec, ModelSpec, TaskSpec, TrainingSpec
+from autoprune.training import Data, Epoch, fit
+from autoprune.training.checkpoint import judge
+from autoprune.training.data import correct
 
 _TASK = digits()
 _SPLITS = draw_splits(_TASK, TaskSpec(name="digits", calibration=64, validation=298, selection=149), seed=0)
@@ -18,7 +19,7 @@ _SPLITS = draw_splits(_TASK, TaskSpec(name="digits", calibration=64, validation=
 
 def _dense() -> nn.Module:
     network = load_model(ModelSpec(name="digits_cnn", options={"widths": [8, 8, 16]}))
-    return fit(network, _SPLITS.train, epochs=4, learning_rate=0.05, batch=32)
+    return fit(network, Data(_SPLITS.train), TrainingSpec(epochs=4, learning_rate=0.05, batch=32))
 
 
 def _damaged(dense: nn.Module) -> nn.Module:
@@ -32,7 +33,8 @@ def _damaged(dense: nn.Module) -> nn.Module:
 
 
 def _finetune(model: nn.Module, teacher: nn.Module, spec: FinetuneSpec, seed: int = 0, **more: Any) -> nn.Module:
-    return finetune(model, teacher, _SPLITS.train, _SPLITS.selection, spec, seed=seed, **more)
+    data = Data(_SPLITS.train, _SPLITS.selection, _TASK.strongest)
+    return fit(model, data, spec, teacher=teacher, seed=seed, **more)
 
 
 def test_a_damaged_network_recovers_with_its_teacher() -> None:
@@ -40,7 +42,7 @@ def test_a_damaged_network_recovers_with_its_teacher() -> None:
     damaged = _damaged(dense)
     told: list[Epoch] = []
     spec = FinetuneSpec(epochs=3, learning_rate=0.02, batch=32)
-    mended = _finetune(damaged, dense, spec, augment=_TASK.strongest, on_epoch=told.append)
+    mended = _finetune(damaged, dense, spec, on_epoch=told.append)
     assert len(told) == 3
     before, after = (judge(network, _SPLITS.validation, correct)[0] for network in (damaged, mended))
     assert after > before + 0.02

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from autoprune.errors import AutopruneError, BadInput
@@ -14,9 +15,10 @@ from autoprune.evaluation.digits import digits
 from autoprune.evaluation.images import Subset
 from autoprune.evaluation.splits import Splits, draw_splits
 from autoprune.models import fingerprint, load_model
-from autoprune.spec import ModelSpec, TaskSpec
-from autoprune.training import Epoch, fit
-from autoprune.training.checkpoint import correct, judge
+from autoprune.spec import ModelSpec, TaskSpec, TrainingSpec
+from autoprune.training import Data, Epoch, fit
+from autoprune.training.checkpoint import judge
+from autoprune.training.data import correct
 
 
 @cache
@@ -34,8 +36,11 @@ def _network(seed: int = 0) -> nn.Module:
 
 
 def _fit(model: nn.Module, **changes: Any) -> nn.Module:
-    settings = {"epochs": 2, "learning_rate": 0.05, "batch": 32, **changes}
-    return fit(model, settings.pop("train", _few()), **settings)
+    """`model` trained on 97 digits for two epochs, but for what `changes` in the data, the spec, or the call."""
+    named = {name: changes.pop(name) for name in ("train", "judging", "augment", "score") if name in changes}
+    settings = {name: changes.pop(name) for name in tuple(changes) if name in TrainingSpec.model_fields}
+    spec = TrainingSpec(**{"epochs": 2, "learning_rate": 0.05, "batch": 32, **settings})
+    return fit(model, Data(**{"train": _few(), **named}), spec, **changes)
 
 
 class _WithDropout(nn.Module):
@@ -53,9 +58,8 @@ class _WithDropout(nn.Module):
 def test_a_network_learns_real_digits() -> None:
     task, splits = digits(), _splits()
     dense = load_model(ModelSpec(name="digits_cnn", options={"widths": [16, 16, 32]}))
-    trained = fit(
-        dense, splits.train, epochs=6, learning_rate=0.05, batch=32, augment=task.augment, validation=splits.validation
-    )
+    data = Data(splits.train, splits.validation, task.augment)
+    trained = fit(dense, data, TrainingSpec(epochs=6, learning_rate=0.05, batch=32))
     assert judge(dense, splits.selection, correct)[0] < 0.3
     assert judge(trained, splits.selection, correct)[0] > 0.93
 
@@ -92,7 +96,7 @@ def test_no_epochs_give_a_copy() -> None:
 
 def test_epochs_are_told_with_the_cosine_learning_rate_and_the_validation_split() -> None:
     told: list[Epoch] = []
-    _fit(_network(), epochs=4, learning_rate=0.02, on_epoch=told.append, validation=_splits().validation)
+    _fit(_network(), epochs=4, learning_rate=0.02, on_epoch=told.append, judging=_splits().validation)
     assert [(e.number, e.epochs) for e in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     expected = [0.01 * (1 + math.cos(math.pi * i / 4)) for i in range(4)]
     assert [e.learning_rate for e in told] == pytest.approx(expected)
@@ -124,20 +128,20 @@ def test_without_validation_nothing_is_judged() -> None:
 
 def test_the_best_checkpoint_is_returned() -> None:
     told: list[Epoch] = []
-    trained = _fit(_network(), epochs=5, learning_rate=0.3, on_epoch=told.append, validation=_splits().validation)
+    trained = _fit(_network(), epochs=5, learning_rate=0.3, on_epoch=told.append, judging=_splits().validation)
     best = max((e.validation_score, -(e.validation_loss or 0)) for e in told if e.validation_score is not None)
     score, loss = judge(trained, _splits().validation, correct)
     assert (score, loss) == pytest.approx((best[0], -best[1]))
 
 
 def test_training_that_makes_it_worse_returns_the_start() -> None:
-    start = fit(_network(), _splits().train, epochs=4, learning_rate=0.05, batch=32)
+    start = fit(_network(), Data(_splits().train), TrainingSpec(epochs=4, learning_rate=0.05, batch=32))
 
     def wrong(inputs: Tensor, generator: torch.Generator) -> Tensor:
         return torch.randn(inputs.shape, generator=generator)
 
     told: list[Epoch] = []
-    again = _fit(start, epochs=2, augment=wrong, validation=_splits().validation, on_epoch=told.append)
+    again = _fit(start, epochs=2, augment=wrong, judging=_splits().validation, on_epoch=told.append)
     before = judge(start, _splits().validation, correct)
     assert all(epoch.validation_score is not None and epoch.validation_score < before[0] for epoch in told)
     assert fingerprint(again) == fingerprint(start)
@@ -150,7 +154,7 @@ def test_a_score_of_ones_own_chooses_the_checkpoint() -> None:
         return 1 - correct(outputs, targets)
 
     model = _network()
-    trained = _fit(model, train=_splits().train, epochs=3, validation=_splits().validation, score=wrong)
+    trained = _fit(model, train=_splits().train, epochs=3, judging=_splits().validation, score=wrong)
     assert fingerprint(trained) == fingerprint(model)
 
 
@@ -168,7 +172,7 @@ def test_distillation_alone_makes_the_student_answer_as_the_teacher() -> None:
             inputs, targets = super().batch(indices)
             return inputs, torch.zeros_like(targets)
 
-    teacher = fit(_network(), _splits().train, epochs=4, learning_rate=0.05, batch=32)
+    teacher = fit(_network(), Data(_splits().train), TrainingSpec(epochs=4, learning_rate=0.05, batch=32))
     train = Deaf(_splits().train, torch.arange(len(_splits().train)))
     student = _fit(_network(1), train=train, epochs=4, teacher=teacher, distillation=1.0)
     assert judge(student, _splits().validation, correct)[0] > 0.5
@@ -216,11 +220,18 @@ def test_a_network_that_returns_no_tensor_is_refused() -> None:
         {"learning_rate": float("nan")},
         {"momentum": 1.0},
         {"weight_decay": -1.0},
-        {"distillation": 0.5},
-        {"train": Subset(_few(), torch.arange(0))},
+        {"schedule": "sine"},
+        {"rewound": 1.0},
+        {"device": "tpu"},
     ],
 )
 def test_impossible_settings_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        TrainingSpec(**changes)
+
+
+@pytest.mark.parametrize("changes", [{"distillation": 0.5}, {"train": Subset(_few(), torch.arange(0))}])
+def test_what_does_not_fit_together_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(BadInput):
         _fit(_network(), **changes)
 
@@ -235,6 +246,6 @@ def test_an_absent_device_is_refused() -> None:
 def test_a_gpu_trains_as_well() -> None:
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    trained = _fit(_network(), device="cuda", teacher=_network(1), distillation=0.5, validation=_splits().validation)
+    trained = _fit(_network(), device="cuda", teacher=_network(1), distillation=0.5, judging=_splits().validation)
     assert {p.device.type for p in trained.parameters()} == {"cpu"}
     assert fingerprint(trained) != fingerprint(_network())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +14,7 @@ import typer
 from autoprune.cli.flags import Json, spec_command
 from autoprune.cli.output import show_json, show_rows, show_values
 from autoprune.cli.service.running import service_extra
+from autoprune.errors import BadInput
 
 if TYPE_CHECKING:
     from autoprune.client import Client, Event, JobDocument
@@ -56,6 +59,8 @@ def submit(
             if job.state == "done":
                 client.fetch(job.id, out)
     _show(job, as_json)
+    if wait:
+        _end_as(job)
 
 
 def _uploaded(spec: RunSpec, client: Client) -> RunSpec:
@@ -70,24 +75,60 @@ def _uploaded(spec: RunSpec, client: Client) -> RunSpec:
     return spec.model_copy(update={"model": model, "device": device, "also": also})
 
 
+def measure(
+    networks: Annotated[list[Path], typer.Argument(metavar="FILE.onnx...", help="ONNX files, measured in turns.")],
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of the runtime.")] = 1,
+    device: Annotated[str | None, typer.Option("--device", help="The server's device to measure on.")] = None,
+    url: Url = _URL,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the latency of ONNX files on a device of a service, several in turns; the files are uploaded first."""
+    with _client(url, token) as client:
+        from autoprune.client import MeasuredNetwork, MeasureRequest
+
+        uploads = tuple(client.upload(path, "network").id for path in networks)
+        job = _watched(
+            client, client.measure(MeasureRequest(networks=uploads, threads=threads), device=device).id, as_json
+        )
+        _require_done(job)
+        with TemporaryDirectory() as folder:
+            [path] = client.fetch(job.id, Path(folder), ["measurement.json"])
+            told = json.loads(path.read_text())
+    if as_json:
+        show_json(told)
+        return
+    found = [MeasuredNetwork.model_validate(one) for one in told["networks"]]
+    rows = [
+        (path, f"{one.median_ms:.4g}", f"{one.spread_ms:.2g}", f"{one.median_ms / found[0].median_ms:.2f}x")
+        for path, one in zip(networks, found, strict=True)
+    ]
+    show_rows(("network", "median (ms)", "spread (ms)", "against the first"), rows)
+
+
 @app.command("list")
 def list_jobs(
     state: Annotated[
         list[str] | None, typer.Option("--state", help="queued, running, done, ...; may be repeated.")
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Part of the name.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many, newest first.")] = 50,
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="JOB", help="Those before this one: `next` of a list.")
+    ] = None,
     url: Url = _URL,
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """The newest jobs."""
+    """The newest jobs. With --json: `jobs`, and `next`, which --before takes for those after them; null at the end."""
     with _client(url, token) as client:
-        found = list(client.jobs(states=state or (), name=name, limit=limit))
+        page = client.page(states=state or (), name=name, before=before, limit=limit)
     if as_json:
-        show_json([job.model_dump(mode="json") for job in found])
-    else:
-        show_rows(("job", "name", "state", "stage"), [(job.id, job.name, job.state, _standing(job)) for job in found])
+        show_json(page.model_dump(mode="json"))
+        return
+    show_rows(("job", "name", "state", "stage"), [(job.id, job.name, job.state, _standing(job)) for job in page.jobs])
+    if page.next is not None:
+        typer.echo(f"there are older ones: --before {page.next}", err=True)
 
 
 @app.command("show")
@@ -99,9 +140,11 @@ def show_job(job: JobId, url: Url = _URL, token: Token = None, as_json: Json = F
 
 @app.command("watch")
 def watch_job(job: JobId, url: Url = _URL, token: Token = None, as_json: Json = False) -> None:
-    """What happens to a job, until it is over."""
+    """What happens to a job, until it is over. The exit code is 1 where it was not done then."""
     with _client(url, token) as client:
-        _show(_watched(client, job, as_json), as_json)
+        over = _watched(client, job, as_json)
+    _show(over, as_json)
+    _end_as(over)
 
 
 @app.command("cancel")
@@ -127,6 +170,7 @@ def fetch(
 ) -> None:
     """Fetch what a job has made: policy, network, report."""
     with _client(url, token) as client:
+        _require_done(client.job(job))
         paths = [str(path) for path in client.fetch(job, out)]
     if as_json:
         show_json(paths)
@@ -134,12 +178,33 @@ def fetch(
         show_rows(("file",), [(path,) for path in paths])
 
 
+def _require_done(job: JobDocument) -> None:
+    """Raise `BadInput` for a job that has not made its files: how it stands, and what to do."""
+    if job.state == "failed":
+        raise BadInput(f"{job.id} has failed and made no network: {job.error}")
+    if job.state == "cancelled":
+        raise BadInput(f"{job.id} was cancelled and made no network; autoprune submit starts another")
+    if job.state != "done":
+        standing = f"{job.state} ({_standing(job)})" if job.state == "running" else job.state
+        raise BadInput(f"{job.id} is {standing}; to wait until it is done: autoprune jobs watch {job.id}")
+
+
 def _watched(client: Client, job: str, as_json: bool) -> JobDocument:
-    """The job once it is over; in between, what happens is told on stderr."""
-    for event in client.events(job):
-        if not as_json:
-            typer.echo(_told(event), err=True)
+    """The job once it is over; in between, what happens is told on stderr. Ctrl-C leaves the job as it is."""
+    try:
+        for event in client.events(job):
+            if not as_json:
+                typer.echo(_told(event), err=True)
+    except KeyboardInterrupt:
+        typer.echo(f"the job goes on at the service; to watch it again: autoprune jobs watch {job}", err=True)
+        raise typer.Exit(130) from None
     return client.job(job)
+
+
+def _end_as(job: JobDocument) -> None:
+    """Let a script that waits for a job see by the exit code whether it was done."""
+    if job.state != "done":
+        raise typer.Exit(1)
 
 
 def _told(event: Event) -> str:

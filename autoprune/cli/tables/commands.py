@@ -17,7 +17,8 @@ from autoprune.cli.progress import listening
 from autoprune.errors import BadInput
 
 if TYPE_CHECKING:
-    from autoprune.profiler.table.latency_table import LatencyTable, Row
+    from autoprune.profiler.table.latency_table import LatencyTable
+    from autoprune.profiler.table.row import Row
     from autoprune.profiler.table.stairs import Step
     from autoprune.tables.review import Review
 
@@ -101,14 +102,14 @@ def _show_kernels(table: LatencyTable, as_json: bool) -> None:
 
 def _with_energy(table: LatencyTable, rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Rows as they are written, and what each kernel takes by the table's energy model (null: not known)."""
-    from autoprune.profiler.table.latency_table import document
+    from autoprune.profiler.table.written import document
 
     return [{**document(row), "energy_mj": table.row_energy_mj(row)} for row in rows]
 
 
 def _show_whole(given: str, path: Path, table: LatencyTable, network: str | None, as_json: bool) -> None:
     from autoprune.cli.tables import screen
-    from autoprune.profiler.table.latency_table import document
+    from autoprune.profiler.table.written import document
     from autoprune.tables.review import Review, find_network
 
     digests = list(table.networks) if network is None else [find_network(table, network)]
@@ -123,7 +124,7 @@ def _show_whole(given: str, path: Path, table: LatencyTable, network: str | None
 
 def _reviewed(review: Review) -> dict[str, Any]:
     """What is not written in the table: where its predictions come from, and the stairs by channel group."""
-    from autoprune.profiler.table.latency_table import document
+    from autoprune.profiler.table.written import document
 
     groups = zip(review.profile.groups, review.stairs, strict=True)
     return {
@@ -156,7 +157,7 @@ def verify(
     """Measure networks that the table was not made from, and compare them with what it predicts."""
     from autoprune import pipeline
     from autoprune.cli.tables.screen import show_verification
-    from autoprune.profiler.table.latency_table import document
+    from autoprune.profiler.table.written import document
     from autoprune.spec import ModelSpec, RunSpec
 
     if (model is None) == (spec is None):

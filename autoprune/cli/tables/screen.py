@@ -16,7 +16,10 @@ from autoprune.tables.words import NOT_WORTH, count_of, figures, percent, shape_
 if TYPE_CHECKING:
     from autoprune.pipeline import ProfileResult
     from autoprune.profiler.runtime.fingerprint import Fingerprint
-    from autoprune.profiler.table.latency_table import LatencyTable, NetworkProfile, Row, Verification
+    from autoprune.profiler.table.latency_table import LatencyTable
+    from autoprune.profiler.table.network_profile import NetworkProfile
+    from autoprune.profiler.table.row import Row
+    from autoprune.profiler.table.verification import Verification
     from autoprune.tables.review import Review
 
 # What else `show` can do with a table of no network, one, and several.

@@ -12,7 +12,7 @@ from autoprune.cli.output import console
 from autoprune.tables.words import NOT_WORTH, shape_text
 
 if TYPE_CHECKING:
-    from autoprune.profiler.table.latency_table import NetworkProfile
+    from autoprune.profiler.table.network_profile import NetworkProfile
     from autoprune.profiler.table.stairs import Step
 
 _WIDEST = 110

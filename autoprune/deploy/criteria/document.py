@@ -8,17 +8,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from autoprune.deploy.document.base import Amount, Count, Number, Part, Positive, TaskDocument
+from autoprune.deploy.document.base import Amount, Count, Part, Positive, TaskDocument
 from autoprune.deploy.document.goals import BudgetLine, BudgetsElsewhere
+from autoprune.deploy.document.split_scores import SplitScores
 
 STAGES = ("sliced", "refitted", "reconstructed", "finetuned")
-
-
-class SplitScores(Part):
-    """The task's metric of one network on two splits."""
-
-    selection: Number
-    test: Number = Field(description="these images choose nothing")
 
 
 class CriterionRow(Part):

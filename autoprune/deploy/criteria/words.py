@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Final
 
 from autoprune.deploy.criteria.document import CriteriaComparison, CriterionLine
 from autoprune.deploy.words.amounts import counted, is_share, score_text
 from autoprune.deploy.words.cells import Cell
+from autoprune.deploy.words.chance import half_width, on_chance
 
 BASELINE: Final = "random"
 STAGE_WORDS: Final = {
@@ -18,7 +18,6 @@ STAGE_WORDS: Final = {
     "finetuned": "fine-tuned",
 }
 _NAMED: Final = 3
-_NORMAL_95: Final = 1.96
 
 
 def headline(found: CriteriaComparison) -> str:
@@ -36,13 +35,8 @@ def _level_with(best: CriterionLine, found: CriteriaComparison) -> list[Criterio
     """The criteria whose score on the selection split lies in the 95% interval of the best one's."""
     stage = found.stages[-1]
     score = best.mean(stage, "selection") or 0.0
-    least = score - (_half_width(score, found.selection_images * len(best.rows)) if is_share(found.metric) else 0.0)
+    least = score - (half_width(score, found.selection_images * len(best.rows)) if is_share(found.metric) else 0.0)
     return [line for line in found.lines if (line.mean(stage, "selection") or 0.0) >= least]
-
-
-def _half_width(share: float, images: int) -> float:
-    """Half of the 95% interval of a share of so many images, by the normal approximation."""
-    return _NORMAL_95 * math.sqrt(share * (1 - share) / images)
 
 
 def conclusions(found: CriteriaComparison) -> tuple[str, ...]:
@@ -63,15 +57,10 @@ def _on_stage(found: CriteriaComparison, stage: str) -> str:
 
 
 def _on_chance(found: CriteriaComparison) -> Iterator[str]:
-    """How far two scores that are shares of images lie apart by chance."""
-    if not is_share(found.metric) or not found.lines:
-        return
-    score = found.lines[0].mean(found.stages[-1], "test") or 0.0
-    half = 100 * _half_width(score, found.test_images)
-    yield (
-        f"On {found.test_images} test images the best score is known to {half:.1f} points (95%), and was measured "
-        f"with {counted(len({row.seed for row in found.rows}), 'seed')}: smaller differences are no finding."
-    )
+    if is_share(found.metric) and found.lines:
+        best = found.lines[0].mean(found.stages[-1], "test") or 0.0
+        seeds = counted(len({row.seed for row in found.rows}), "seed")
+        yield on_chance(best, found.test_images, f"was measured with {seeds}")
 
 
 def columns(found: CriteriaComparison) -> tuple[Cell, ...]:

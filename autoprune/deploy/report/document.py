@@ -12,8 +12,9 @@ from autoprune.cost import Metric
 from autoprune.deploy.document.base import Amount, Count, Number, Part, Positive, Share, TaskDocument
 from autoprune.deploy.document.goals import BudgetCheck, BudgetLine, FloorLine, OtherDevice
 from autoprune.deploy.document.standing import Source, Standing
-from autoprune.profiler.table.latency_table import LatencyTable, Verification
+from autoprune.profiler.table.latency_table import LatencyTable
 from autoprune.profiler.table.prediction import TimedPlan
+from autoprune.profiler.table.verification import Verification
 
 
 class SearchLine(Part):

@@ -21,7 +21,7 @@ from autoprune.deploy.page.drawing import (
     legend,
     svg_element,
 )
-from autoprune.profiler.table.latency_table import Verification, VerifiedNetwork
+from autoprune.profiler.table.verification import Verification, VerifiedNetwork
 from autoprune.tables.words import verdict
 
 _BAND: Final = 0.05

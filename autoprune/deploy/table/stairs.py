@@ -19,7 +19,7 @@ from autoprune.deploy.page.drawing import (
     legend,
     write_figure,
 )
-from autoprune.profiler.table.latency_table import NetworkProfile
+from autoprune.profiler.table.network_profile import NetworkProfile
 from autoprune.profiler.table.stairs import Step
 from autoprune.tables.words import percent, shape_text
 

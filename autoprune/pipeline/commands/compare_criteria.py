@@ -7,17 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
 from autoprune.criteria.criterion import Criterion, criteria, find_criterion, needs_of
 from autoprune.criteria.evidence import Evidence
-from autoprune.deploy.criteria.document import CriteriaComparison, CriterionRow, SplitScores
+from autoprune.deploy.criteria.document import CriteriaComparison, CriterionRow
 from autoprune.deploy.criteria.page import render
 from autoprune.deploy.document.goals import BudgetLine
 from autoprune.deploy.onnx_file.parity import require_parity
 from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput
-from autoprune.evaluation.evaluator import scores
 from autoprune.evaluation.splits import draw_splits
 from autoprune.files import write_atomic
 from autoprune.pipeline.commands.seeds import one_a_seed
@@ -25,6 +22,7 @@ from autoprune.pipeline.costs.costing import Costing, cost_policies
 from autoprune.pipeline.delivery.export import exported, parity_images
 from autoprune.pipeline.delivery.recovery import finetuned, with_blocks_trained
 from autoprune.pipeline.goals.outcome import budgets_elsewhere
+from autoprune.pipeline.scores.split_scores import split_scores
 from autoprune.pipeline.subject import Subject, prepare, pruner_of
 from autoprune.progress import Progress, Silent
 from autoprune.pruning import Pruner
@@ -88,15 +86,9 @@ def _nothing_yet(spec: RunSpec, subject: Subject, costing: Costing, policy: Poli
         policy={group.name: width for group, width in zip(groups, policy.widths, strict=True)},
         selection_images=len(subject.splits.selection),
         test_images=len(subject.splits.test),
-        dense=_scores(subject, subject.network.model),
+        dense=split_scores(subject, subject.network.model),
         rows=(),
     )
-
-
-def _scores(subject: Subject, module: nn.Module) -> SplitScores:
-    splits = (subject.splits.selection, subject.splits.test)
-    selection, test = (float(scores(module, split, subject.task).double().mean()) for split in splits)
-    return SplitScores(selection=selection, test=test)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,16 +134,16 @@ class _Contest:
     def _recovered(self, name: str, pruner: Pruner, kept: Sequence[IntArray]) -> CriterionRow:
         """The network of the units `kept`, stage by stage."""
         spec, subject, network = self.spec, self.subject, self.subject.network
-        told = {"sliced": _scores(subject, network.traced.slice(network.model, kept))}
+        told = {"sliced": split_scores(subject, network.traced.slice(network.model, kept))}
         with self.progress.stage(f"refitting the channels of {name}"):
             last = pruner.apply_kept(kept)
-            told["refitted"] = _scores(subject, last)
+            told["refitted"] = split_scores(subject, last)
         if spec.reconstruction.steps:
             last = with_blocks_trained(spec, pruner, last, kept, self.progress)
-            told["reconstructed"] = _scores(subject, last)
+            told["reconstructed"] = split_scores(subject, last)
         if spec.finetune.epochs:
             last = finetuned(spec, subject, last, self.progress)
-            told["finetuned"] = _scores(subject, last)
+            told["finetuned"] = split_scores(subject, last)
         with exported([last], network.images(spec.device.batch)) as [path]:
             parity = require_parity(last, path, parity_images(subject.splits.selection))
         return CriterionRow(criterion=name, seed=spec.search.seed, parity=parity, **told)

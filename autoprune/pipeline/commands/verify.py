@@ -10,7 +10,8 @@ from autoprune.models import default_input
 from autoprune.pipeline.costs.table import copies_of, digest, telling
 from autoprune.pipeline.subject import Network
 from autoprune.profiler.runtime.fingerprint import Fingerprint
-from autoprune.profiler.table.latency_table import LatencyTable, Verification
+from autoprune.profiler.table.latency_table import LatencyTable
+from autoprune.profiler.table.verification import Verification
 from autoprune.profiler.verify import verify
 from autoprune.progress import Progress, Silent
 from autoprune.spec import ModelSpec, RunSpec

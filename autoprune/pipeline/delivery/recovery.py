@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import nn
 
@@ -11,7 +12,7 @@ from autoprune.progress import Progress
 from autoprune.pruning import Pruner
 from autoprune.spec import RunSpec
 from autoprune.tracing.groups import IntArray
-from autoprune.training import finetune
+from autoprune.training import Data, fit
 
 
 def with_blocks_trained(
@@ -24,17 +25,23 @@ def with_blocks_trained(
         return pruner.reconstruct(refitted, kept, spec.reconstruction, on_block=progress.advance)
 
 
-def finetuned(spec: RunSpec, subject: Subject, pruned: nn.Module, progress: Progress) -> nn.Module:
-    """`pruned` trained on toward the dense network's answers, and toward the labels where the spec says so."""
+def finetuned(
+    spec: RunSpec, subject: Subject, pruned: nn.Module, progress: Progress, kept: Path | None = None
+) -> nn.Module:
+    """`pruned` trained on toward the dense network's answers, and toward the labels where the spec says so.
+
+    The selection split chooses the epoch, the start being a candidate. The images are changed as strongly as the
+    task has it: the teacher is shown the same ones, and says what is left in them (Beyer et al., CVPR 2022).
+    """
+    splits, task = subject.splits, subject.task
+    data = Data(splits.train, splits.selection, task.strongest, task.score)
     with progress.stage("fine-tuning"):
-        return finetune(
+        return fit(
             pruned,
-            subject.network.model,
-            subject.splits.train,
-            subject.splits.selection,
+            data,
             spec.finetune,
+            teacher=subject.network.model,
             seed=spec.search.seed,
-            augment=subject.task.strongest,
-            score=subject.task.score,
+            kept=kept,
             on_epoch=epochs(progress),
         )

@@ -24,7 +24,7 @@ from autoprune.pipeline.goals.outcome import other_devices
 from autoprune.pipeline.goals.search import Explored
 from autoprune.pipeline.subject import Subject
 from autoprune.profiler.runtime.fingerprint import Fingerprint
-from autoprune.profiler.table.latency_table import document
+from autoprune.profiler.table.written import document
 from autoprune.progress import Progress
 from autoprune.searchers.ledger import Ledger
 from autoprune.space import Policy, SearchSpace

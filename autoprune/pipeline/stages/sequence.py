@@ -89,9 +89,12 @@ def final_network(bench: Bench) -> nn.Module:
     if not bench.spec.finetune.epochs:
         return pruned_network(bench)
 
-    return bench.module(
-        "finetuned", lambda: finetuned(bench.spec, bench.subject, pruned_network(bench), bench.progress)
+    training = bench.folder.in_training("finetuned")
+    final = bench.module(
+        "finetuned", lambda: finetuned(bench.spec, bench.subject, pruned_network(bench), bench.progress, training)
     )
+    training.unlink(missing_ok=True)
+    return final
 
 
 def _export(bench: Bench) -> None:

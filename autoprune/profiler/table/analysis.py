@@ -19,7 +19,9 @@ from autoprune.profiler.plan.sampling import level_policies
 from autoprune.profiler.runtime.fingerprint import Conditions, Fingerprint
 from autoprune.profiler.table.composition import fit_composition, network_ms, profiler_overhead_ms, without_overhead
 from autoprune.profiler.table.interpolation import KernelTimes
-from autoprune.profiler.table.latency_table import SCHEMA, Anchor, LatencyTable, NetworkProfile, Row, groups_of
+from autoprune.profiler.table.latency_table import SCHEMA, LatencyTable
+from autoprune.profiler.table.network_profile import Anchor, NetworkProfile, groups_of
+from autoprune.profiler.table.row import Row
 from autoprune.profiler.timing.averaging import average, summary, times_without
 from autoprune.profiler.timing.visits import Visit
 

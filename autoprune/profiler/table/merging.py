@@ -10,7 +10,9 @@ import numpy as np
 
 from autoprune.cost import Kernel
 from autoprune.errors import BadInput
-from autoprune.profiler.table.latency_table import Anchor, LatencyTable, NetworkProfile, Row
+from autoprune.profiler.table.latency_table import LatencyTable
+from autoprune.profiler.table.network_profile import Anchor, NetworkProfile
+from autoprune.profiler.table.row import Row
 
 
 def merge(older: LatencyTable, newer: LatencyTable) -> LatencyTable:

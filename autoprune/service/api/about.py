@@ -36,7 +36,7 @@ _START = "SwaggerUIBundle({url: '/openapi.json', dom_id: '#swagger-ui', deepLink
 
 
 @router.get("/healthz", summary="Is the process alive?")
-def alive() -> dict[str, str]:
+async def alive() -> dict[str, str]:
     """Always the same, quickly."""
     return {"status": "alive"}
 

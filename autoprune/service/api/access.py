@@ -11,7 +11,7 @@ from autoprune.client.documents import Answer, Scope, TokenDocument
 from autoprune.service.records import audit, tokens
 from autoprune.service.refusal import Refusal
 from autoprune.service.security.identity import COOKIE
-from autoprune.service.state import Admin, Reader, Shared
+from autoprune.service.state import Admin, Reader, Shared, in_turn
 
 router = APIRouter(prefix="/v1", tags=["access"])
 
@@ -34,6 +34,7 @@ class SessionDocument(Answer):
 
 
 @router.post("/session", summary="Sign in a browser")
+@in_turn
 def sign_in(
     token: Annotated[str, Body(embed=True, max_length=200)], request: Request, response: Response, service: Shared
 ) -> SessionDocument:
@@ -54,6 +55,7 @@ def sign_in(
 
 
 @router.delete("/session", status_code=204, summary="Sign out")
+@in_turn
 def sign_out(request: Request, response: Response, service: Shared, _who: Reader) -> None:
     """End the session of the cookie that is sent."""
     if cookie := request.cookies.get(COOKIE):
@@ -68,12 +70,14 @@ def list_tokens(service: Shared, _who: Admin) -> list[TokenDocument]:
 
 
 @router.post("/tokens", status_code=201, summary="Make a token")
+@in_turn
 def create_token(asked: NewToken, service: Shared, _who: Admin) -> TokenDocument:
     """Make a token; it is told this once."""
     return tokens.create(service.engine, asked.name, asked.scope)
 
 
 @router.delete("/tokens/{token}", status_code=204, summary="Revoke a token")
+@in_turn
 def revoke_token(token: Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")], service: Shared, _who: Admin) -> None:
     """Let a token and its sessions open nothing any more."""
     if not tokens.revoke(service.engine, token):

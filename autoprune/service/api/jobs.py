@@ -11,7 +11,7 @@ from autoprune.client.documents import FINISHED, JobDocument, JobPage, State
 from autoprune.service.admission import admit, device_of
 from autoprune.service.records import jobs, uploads
 from autoprune.service.refusal import Refusal
-from autoprune.service.state import Reader, Service, Shared, Submitter
+from autoprune.service.state import Reader, Service, Shared, Submitter, in_turn
 from autoprune.service.submission import submit
 from autoprune.spec import RunSpec
 
@@ -31,6 +31,7 @@ DeviceName = Annotated[str | None, Query(max_length=64, description="where to me
 
 
 @router.post("", status_code=201, response_model=JobDocument, summary="Submit a run")
+@in_turn
 def submit_job(
     spec: RunSpec, service: Shared, who: Submitter, response: Response, device: DeviceName = None, key: Key = None
 ) -> JobDocument:
@@ -67,6 +68,7 @@ def show_job(job: JobId, service: Shared, _who: Reader) -> JobDocument:
 
 
 @router.post("/{job}/cancel", summary="Cancel a job")
+@in_turn
 def cancel_job(job: JobId, service: Shared, who: Submitter) -> JobDocument:
     """Stop a job; what it has found so far stays until it is deleted."""
     who.require_own(owner_of(service, job))
@@ -75,6 +77,7 @@ def cancel_job(job: JobId, service: Shared, who: Submitter) -> JobDocument:
 
 
 @router.delete("/{job}", status_code=204, summary="Delete a job")
+@in_turn
 def delete_job(job: JobId, service: Shared, who: Submitter) -> None:
     """Forget a job that is over, with all its files."""
     who.require_own(owner_of(service, job))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import anyio.to_thread
 from fastapi import APIRouter, Header, Query
 from starlette.responses import FileResponse, StreamingResponse
 
@@ -26,6 +27,7 @@ ArtefactName = Literal[
     "table.json",
     "table.json.gz",
     "verification.json",
+    "measurement.json",
 ]
 NAMES: tuple[ArtefactName, ...] = ArtefactName.__args__  # type: ignore[attr-defined]
 # A page of a run brings its own styles and scripts, and nothing from elsewhere.
@@ -47,9 +49,10 @@ async def follow(
     if service.feed.streams >= service.settings.limits.streams:
         error = f"{service.settings.limits.streams} streams are open, as many as the server allows"
         raise Refusal(503, "busy", error, retry_after=10)
-    existing(service, job)
+    found = await anyio.to_thread.run_sync(existing, service, job)
     start = int(last) if last is not None else after
-    return StreamingResponse(service.feed.stream(job, start), media_type="text/event-stream")
+    stream = service.feed.stream(job, start, is_over=found.is_finished)
+    return StreamingResponse(stream, media_type="text/event-stream")
 
 
 @router.get("/trials", summary="What a search has tried")

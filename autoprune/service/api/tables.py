@@ -15,7 +15,7 @@ from autoprune.profiler.table.latency_table import LatencyTable
 from autoprune.service.admission import admit_verification, device_of, table_file, table_name, upload_path
 from autoprune.service.api.jobs import DeviceName, Key
 from autoprune.service.records import jobs, uploads, workers
-from autoprune.service.state import Reader, Shared, Submitter
+from autoprune.service.state import Reader, Shared, Submitter, in_turn
 from autoprune.service.submission import submit
 from autoprune.tables.installed import table_paths
 from autoprune.tables.reading import read_table
@@ -52,6 +52,7 @@ def list_tables(service: Shared, _who: Reader) -> list[TableDocument]:
 
 
 @router.post("/tables/verify", status_code=201, summary="Verify a table")
+@in_turn
 def verify_table(
     asked: VerifyRequest,
     service: Shared,

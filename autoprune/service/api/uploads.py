@@ -16,7 +16,7 @@ from autoprune.service.checking import check
 from autoprune.service.records import uploads
 from autoprune.service.records.database import now
 from autoprune.service.refusal import Refusal
-from autoprune.service.state import Reader, Service, Shared, Submitter
+from autoprune.service.state import Reader, Service, Shared, Submitter, in_turn
 from autoprune.service.submission import require_disk
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
@@ -66,6 +66,7 @@ def list_uploads(service: Shared, _who: Reader, kind: UploadKind | None = None) 
 
 
 @router.delete("/{upload}", status_code=204, summary="Delete an upload")
+@in_turn
 def delete_upload(upload: UploadId, service: Shared, who: Submitter) -> None:
     """Forget a file; jobs that have not begun and name it will fail, and say so."""
     token = uploads.token_of(service.engine, upload)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,11 +12,22 @@ from autoprune.service.records.database import now, writing
 from autoprune.service.records.schema import audit
 
 
-def append(engine: sa.Engine, *, who: str, address: str, action: str, target: str, status: int) -> None:
-    """Add a line."""
-    row = {"at": now(), "who": who, "address": address, "action": action, "target": target, "status": status}
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A request that changed something or tried to: whose, from which address, and the HTTP status of the answer."""
+
+    who: str
+    address: str
+    action: str
+    target: str
+    status: int
+    at: float = field(default_factory=now)
+
+
+def append(engine: sa.Engine, lines: Sequence[Line]) -> None:
+    """Add lines, in one transaction."""
     with writing(engine) as connection:
-        connection.execute(audit.insert().values(row))
+        connection.execute(audit.insert(), [asdict(line) for line in lines])
 
 
 def newest(engine: sa.Engine, limit: int) -> list[dict[str, Any]]:

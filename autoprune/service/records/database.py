@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from dbos import DBOS
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as Busy
 
 from autoprune.errors import BadInput
 from autoprune.service.records.schema import metadata
 
 _POOL = 20
-_BUSY_MS = 5000  # a request waits so long for another process's write, then says that the database is busy
+_BUSY_MS = 5000  # for another program's lock
 
-_turns: WeakKeyDictionary[sa.Engine, threading.Lock] = WeakKeyDictionary()
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Held by the thread that writes to a SQLite file; the others wait for it, no longer than `seconds`."""
+
+    lock: threading.Lock
+    seconds: float
+
+
+_turns: WeakKeyDictionary[sa.Engine, _Turn] = WeakKeyDictionary()
 
 
 def open_database(url: str, *, busy_ms: int = _BUSY_MS) -> sa.Engine:
@@ -45,6 +57,7 @@ def _engine(url: str, busy_ms: int) -> sa.Engine:
         bare = sa.make_url(url).set(drivername="postgresql+psycopg")
         return sa.create_engine(bare, pool_size=_POOL, pool_pre_ping=True)
     engine = sa.create_engine(url, pool_size=_POOL, connect_args={"timeout": busy_ms / 1000})
+    _turns[engine] = _Turn(threading.Lock(), 2 * busy_ms / 1000)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -62,21 +75,38 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that writes; committed when the block ends well.
 
     A SQLite file has one writer at a time. Threads of one process queue for it here, in turn; in SQLite they would
-    look again and again whether it is free, and the unlucky ones would find it busy.
+    look again and again whether it is free, and the unlucky ones would find it busy. Raises `Busy` where the turn does
+    not come for long.
     """
-    if engine.dialect.name != "sqlite":
-        with engine.begin() as connection:
-            yield connection
-        return
-    with _turns.setdefault(engine, threading.Lock()), engine.begin() as connection:
+    with _in_turn(_turns.get(engine)), engine.begin() as connection:
         yield connection
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether an error, of a file or of the database, means that no space is left on the disk."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, DBAPIError) and "disk is full" in str(error)
+@contextmanager
+def _in_turn(turn: _Turn | None) -> Iterator[None]:
+    if turn is None:
+        yield
+        return
+    if not turn.lock.acquire(timeout=turn.seconds):
+        raise Busy(f"no turn to write within {turn.seconds:g} s")
+    try:
+        yield
+    finally:
+        turn.lock.release()
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error, or what it came of, means that no space is left on the disk.
+
+    Libraries that write files in languages of their own (tensors, a search's study) tell it by the text only.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(said in str(error) for said in ("disk is full", os.strerror(errno.ENOSPC))):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def clock(engine: sa.Engine) -> sa.ColumnElement[float]:

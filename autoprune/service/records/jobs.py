@@ -65,7 +65,12 @@ def insert(connection: sa.Connection, job: NewJob) -> None:
 def find(engine: sa.Engine, job: str) -> JobDocument | None:
     """The job with this id, if there is one."""
     with engine.connect() as connection:
-        row = connection.execute(sa.select(jobs).where(jobs.c.id == job)).one_or_none()
+        return within(connection, job)
+
+
+def within(connection: sa.Connection, job: str) -> JobDocument | None:
+    """The job with this id as the caller's transaction sees it, if there is one."""
+    row = connection.execute(sa.select(jobs).where(jobs.c.id == job)).one_or_none()
     return None if row is None else document(row)
 
 
@@ -108,11 +113,10 @@ def page(
     return JobPage(jobs=found, next=found[-1].id if len(rows) > limit else None)
 
 
-def count(engine: sa.Engine, token: str, states: Sequence[str] = WAITING) -> int:
-    """How many jobs of a token are in one of `states`."""
-    query = sa.select(sa.func.count()).where(jobs.c.token == token, jobs.c.state.in_(states))
-    with engine.connect() as connection:
-        return int(connection.execute(query).scalar_one())
+def count_waiting(connection: sa.Connection, token: str) -> int:
+    """How many jobs of a token are queued or running, as the caller's transaction sees it."""
+    query = sa.select(sa.func.count()).where(jobs.c.token == token, jobs.c.state.in_(WAITING))
+    return int(connection.execute(query).scalar_one())
 
 
 def count_by_state(engine: sa.Engine) -> dict[tuple[str, str], int]:

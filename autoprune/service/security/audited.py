@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
+import anyio
 import anyio.to_thread
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from autoprune.service.records import audit
+from autoprune.service.records.audit import Line
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -17,10 +20,16 @@ log = logging.getLogger("autoprune.service")
 
 
 class Audited:
-    """ASGI middleware that adds a line to the audit log once such a request is answered."""
+    """ASGI middleware that adds a line to the audit log once such a request is answered.
+
+    What is answered while lines are being written is written next, all in one transaction: many requests at once do
+    not wait for the disk one by one.
+    """
 
     def __init__(self, app: ASGIApp, engine: sa.Engine) -> None:
         self._app, self._engine = app, engine
+        self._waiting: list[Line] = []
+        self._turn = anyio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -38,13 +47,28 @@ class Audited:
         try:
             await self._app(scope, receive, answer)
         finally:
-            await anyio.to_thread.run_sync(self._write, scope, status)
+            await self._note(_line(scope, status))
 
-    def _write(self, scope: Scope, status: int) -> None:
-        who = getattr(scope.get("state", {}).get("identity"), "name", "")
-        address = str((scope.get("client") or ("",))[0])
-        target = scope["path"][:500].encode("ascii", "backslashreplace").decode().replace("\x00", "")
+    async def _note(self, line: Line) -> None:
+        self._waiting.append(line)
+        async with self._turn:
+            lines, self._waiting = self._waiting, []
+            if lines:  # else whoever had the turn before has written this one too
+                await anyio.to_thread.run_sync(self._write, lines)
+
+    def _write(self, lines: Sequence[Line]) -> None:
         try:
-            audit.append(self._engine, who=who, address=address, action=scope["method"], target=target, status=status)
-        except SQLAlchemyError as error:  # it has been answered already: the server's log has the line then
-            log.error("audit: %s %s %s %d (%s)", who, scope["method"], target, status, type(error).__name__)
+            audit.append(self._engine, lines)
+        except SQLAlchemyError as error:  # they have been answered already: the server's log has the lines then
+            for line in lines:
+                log.error("audit: %s (%s)", line, type(error).__name__)
+
+
+def _line(scope: Scope, status: int) -> Line:
+    return Line(
+        who=getattr(scope.get("state", {}).get("identity"), "name", ""),
+        address=str((scope.get("client") or ("",))[0]),
+        action=scope["method"],
+        target=scope["path"][:500].encode("ascii", "backslashreplace").decode().replace("\x00", ""),
+        status=status,
+    )

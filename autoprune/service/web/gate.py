@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 import anyio.to_thread
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from autoprune.service.answers import problem
+from autoprune.service.answers import explain, problem
 from autoprune.service.refusal import Refusal
 from autoprune.service.security.identity import identify
 from autoprune.service.state import Service
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 _LIBRARIES = f"{WEB}/_nicegui/"  # NiceGUI's own scripts and styles, the same for everybody
 _PACKED_FROM = 1000  # bytes
-# Vue compiles its templates in the browser, which takes 'unsafe-eval'; a script that is slipped in still has no nonce.
+# 'unsafe-eval': NiceGUI 3 brings Vue in one build only, with the compiler of templates, and its own script makes
+# functions of event handlers and of what `run_javascript` sends by eval(). Neither can be had precompiled, so a policy
+# without it shows an empty page. A script that is slipped into a page still has no nonce, and does not run.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
@@ -56,7 +59,8 @@ class Gate:
         """A page, for those who may read; the others are asked who they are."""
         try:
             await self._let_in(scope)
-        except Refusal as refusal:
+        except (Refusal, SQLAlchemyError) as error:
+            refusal = explain(error)
             asked = RedirectResponse(_sign_in(scope), 303) if refusal.status_code == 401 else problem(refusal)
             await asked(scope, receive, send)
             return
@@ -69,7 +73,7 @@ class Gate:
             if urlsplit(headers.get("origin", "")).netloc != headers.get("host"):
                 raise Refusal(403, "origin", "a page of another site may not speak for a visitor of this one")
             await self._let_in(scope)
-        except Refusal:
+        except (Refusal, SQLAlchemyError):
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return

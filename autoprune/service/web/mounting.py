@@ -17,8 +17,9 @@ def mount(app: FastAPI, service: Service) -> None:
 
     from autoprune.service.web import pages
 
+    app.state.pages = Pages.of(service, app)
     app.include_router(signing.router)
-    app.add_middleware(Gate, pages=Pages.of(service, app))
+    app.add_middleware(Gate, pages=app.state.pages)
     # No storage secret: nothing of a visitor is kept outside the service's own sessions.
     core.app.config.socket_io_js_transports = ["websocket"]
     core.app.on_page_exception(pages.frame.show_failure)

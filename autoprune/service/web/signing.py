@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from urllib.parse import parse_qs
 
 import anyio.to_thread
 from fastapi import APIRouter, Request
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from autoprune.service.answers import explain, when_again
 from autoprune.service.records import tokens
 from autoprune.service.refusal import Refusal
 from autoprune.service.security.identity import COOKIE, Identity, asks_for_tokens, require_same_origin
 from autoprune.service.state import Shared
 from autoprune.service.web import markup
 from autoprune.service.web.places import FORM_POLICY, JOBS, SIGN_IN, SIGN_OUT, STYLE, within
+from autoprune.service.web.state import Pages
 from autoprune.service.web.visitor import CSRF_COOKIE
 
 router = APIRouter(include_in_schema=False)
@@ -45,11 +49,15 @@ async def sign_in(request: Request, service: Shared) -> Response:
     require_same_origin(request)
     fields = await _fields(request)
     place = within(fields.get("next", JOBS))
-    found = await anyio.to_thread.run_sync(tokens.find, service.engine, fields.get("token", "").strip())
-    if found is None:
-        return _form(place, "The token is unknown or was revoked.", 401)
-    request.state.identity = Identity(found.id, found.name, found.scope)
-    session = await anyio.to_thread.run_sync(tokens.open_session, service.engine, found.id)
+    try:
+        found = await anyio.to_thread.run_sync(tokens.find, service.engine, fields.get("token", "").strip())
+        if found is None:
+            return _form(place, Refusal(401, "no_token", "the token is unknown or was revoked"))
+        request.state.identity = Identity(found.id, found.name, found.scope)
+        opening = functools.partial(tokens.open_session, service.engine, found.id)
+        session = await anyio.to_thread.run_sync(opening, limiter=service.writers)
+    except SQLAlchemyError as error:
+        return _form(place, explain(error))
     answer = RedirectResponse(place, 303)
     for name, value in ((COOKIE, session.secret), (CSRF_COOKIE, session.csrf)):
         answer.set_cookie(
@@ -72,15 +80,21 @@ async def sign_out(request: Request, service: Shared) -> Response:
     found = await anyio.to_thread.run_sync(tokens.of_session, service.engine, secret, fields.get("csrf"))
     if found is not None and not found[1]:
         raise Refusal(403, "csrf", "this did not come from a page of the session; sign out on one of them")
-    await anyio.to_thread.run_sync(tokens.close_session, service.engine, secret)
+    closing = functools.partial(tokens.close_session, service.engine, secret)
+    await anyio.to_thread.run_sync(closing, limiter=service.writers)
+    pages: Pages = request.app.state.pages
+    pages.present.end(secret)
     answer = RedirectResponse(SIGN_IN, 303)
     for name in (COOKIE, CSRF_COOKIE):
         answer.delete_cookie(name)
     return answer
 
 
-def _form(place: str, error: str = "", status: int = 200) -> HTMLResponse:
-    return HTMLResponse(markup.render("login", place=place, error=error), status, {"Referrer-Policy": FORM_POLICY})
+def _form(place: str, refusal: Refusal | None = None) -> HTMLResponse:
+    """The form; with a refusal why nobody was let in by it."""
+    shown = markup.render("login", place=place, error="" if refusal is None else refusal.detail)
+    headers = {"Referrer-Policy": FORM_POLICY, **(when_again(refusal) if refusal else {})}
+    return HTMLResponse(shown, 200 if refusal is None else refusal.status_code, headers)
 
 
 async def _fields(request: Request) -> dict[str, str]:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from autoprune.service.state import Service
 from autoprune.service.web.live.board import Board
 from autoprune.service.web.live.following import Followings
+from autoprune.service.web.live.present import Present
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,8 +20,9 @@ class Pages:
     app: ASGIApp
     board: Board
     followings: Followings
+    present: Present
 
     @classmethod
     def of(cls, service: Service, app: ASGIApp) -> Pages:
         """Of one server."""
-        return cls(service, app, Board(service.engine), Followings(service))
+        return cls(service, app, Board(service.engine), Followings(service), Present())

@@ -12,23 +12,26 @@ from typing import Literal
 import sqlalchemy as sa
 
 from autoprune import pipeline
-from autoprune.client.documents import JobDocument, UploadDocument, VerifyRequest
+from autoprune.client.documents import JobDocument, MeasuredNetwork, MeasureRequest, UploadDocument, VerifyRequest
+from autoprune.device import Device
 from autoprune.errors import AutopruneError
 from autoprune.files import write_atomic
 from autoprune.pipeline.commands.run import claim
 from autoprune.pipeline.stages.bench import Bench
 from autoprune.pipeline.stages.sequence import STAGES
-from autoprune.profiler.table.latency_table import document
-from autoprune.service.admission import admit, admit_verification
+from autoprune.profiler.table.written import document
+from autoprune.service.admission import admit, admit_measurement, admit_verification
 from autoprune.service.records import jobs, uploads
 from autoprune.service.records.database import is_full
 from autoprune.service.settings import Settings
 from autoprune.service.work.listener import Stopped, Telling
+from autoprune.service.work.timing import time_networks
 from autoprune.spec import RunSpec
 
 Outcome = Literal["done", "failed", "cancelled"]
 
 VERIFY = "verify"
+TIME = "time"
 
 log = logging.getLogger("autoprune.worker")
 
@@ -77,6 +80,8 @@ class Hands:
     def _work(self, job: JobDocument, stage: str, progress: Telling) -> None:
         if stage == VERIFY:
             self._verify(job, progress)
+        elif stage == TIME:
+            self._time(job, progress)
         else:
             STAGES[stage](self._bench(job, progress))
 
@@ -97,16 +102,30 @@ class Hands:
         found = pipeline.verify_table(copy, model, asked.input or None, asked.networks, progress)
         write_atomic(folder / "verification.json", json.dumps(document(found), indent=1) + "\n")
 
+    def _time(self, job: JobDocument, progress: Telling) -> None:
+        asked = MeasureRequest.model_validate(job.spec)
+        networks = admit_measurement(asked, self.settings, self._find)
+        device = Device(self.settings.devices[job.device].provider, asked.threads)
+        found = time_networks(networks, device, self.settings.limits.seconds, progress)
+        measured = [
+            MeasuredNetwork(upload=upload, median_ms=one.median, spread_ms=one.spread, runs=one.runs)
+            for upload, one in zip(asked.networks, found, strict=True)
+        ]
+        folder = self.settings.runs / job.id
+        folder.mkdir(parents=True, exist_ok=True)
+        told = {"networks": [one.model_dump() for one in measured]}
+        write_atomic(folder / "measurement.json", json.dumps(told, indent=1) + "\n")
+
     def _find(self, upload: str) -> UploadDocument | None:
         return uploads.find(self.engine, upload)
 
 
 def _reason(error: Exception) -> str:
     """Why a job failed, in a line or two; what is ours to mend is called so."""
-    if isinstance(error, AutopruneError):
-        return str(error)
     if is_full(error):
         return "no space is left on the server's disk; free some and submit the job again"
+    if isinstance(error, AutopruneError):
+        return str(error)
     if isinstance(error, MemoryError):
         return "the server's memory did not suffice; ask for fewer images or a smaller batch"
     first = str(error).partition("\n")[0]

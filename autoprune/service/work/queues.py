@@ -15,10 +15,11 @@ from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, Enque
 APPLICATION = "autoprune"
 WORKFLOW = "autoprune.job"
 # Which stages a job has, and in which order. Workers take up the jobs of their own version only.
-VERSION = "autoprune-jobs-1"
+VERSION = "autoprune-jobs-2"
 STAGES_OF = {
     "run": ("profile", "search", "apply", "fine-tune", "export", "measure"),
     "verify": ("verify",),
+    "measure": ("time",),
 }
 _POLL_SECONDS = 0.3
 
@@ -75,11 +76,20 @@ def take_over(alive: Sequence[str]) -> dict[str, str]:
     """Give the jobs of workers that are not `alive` back to their queues; the others' workers, by job.
 
     DBOS does so by itself for an executor that comes back under its old name; for one that never does,
-    it leaves it to the application to say who is gone. Whether a job has been taken over by somebody
-    else in between, DBOS checks as it writes.
+    it leaves it to the application to say who is gone.
     """
     running = DBOS.list_workflows(status="PENDING", name=WORKFLOW, load_input=False, load_output=False)
     gone = {w.executor_id for w in running if w.executor_id} - set(alive)
     if gone:
-        DBOS._recover_pending_workflows(sorted(gone))
+        _give_back(gone)
     return {w.workflow_id: w.executor_id for w in running if w.executor_id and w.executor_id not in gone}
+
+
+def _give_back(gone: set[str]) -> None:
+    """Put the workflows of executors that are gone back into their queues.
+
+    DBOS 3.4 offers this to its own console only. What it offers to everybody, `resume_workflow`, puts a workflow back
+    whoever holds it, so that one which another worker has just taken over would run twice; this one writes only where
+    the workflow is still held by an executor that is gone.
+    """
+    DBOS._recover_pending_workflows(sorted(gone))

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dbos import DBOS
@@ -36,7 +37,7 @@ def work(settings: Settings, devices: Sequence[str] = (), worker: str | None = N
     served = list(devices) or list(settings.devices)
     if unknown := set(served) - settings.devices.keys():
         raise BadInput(f"no device {sorted(unknown)[0]!r} in the settings; there are {', '.join(settings.devices)}")
-    os.nice(settings.niceness)
+    stand_back(settings.niceness)
     sys.path.append(str(Path.cwd()))  # where the settings' module:function are found
     settings = _within_its_folder(settings)
     engine = open_database(settings.database_url, busy_ms=_BUSY_MS)
@@ -46,6 +47,19 @@ def work(settings: Settings, devices: Sequence[str] = (), worker: str | None = N
         signal.signal(number, lambda *_: _end(hands, 0))
     log.warning("worker %s serves %s", hands.worker, ", ".join(served))
     _stay(hands, parent)
+
+
+def stand_back(niceness: int) -> None:
+    """Let the server and others go first.
+
+    Where Linux groups processes by their session (autogroups, sched(7)), a nice value counts within the group only: a
+    process that leads its session says it for the whole group too. One that was started in somebody's terminal does
+    not, since that group holds all else that was started there.
+    """
+    os.nice(niceness)
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):  # a system without such groups
+            Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def _within_its_folder(settings: Settings) -> Settings:

@@ -39,7 +39,7 @@ def test_a_job_is_submitted_watched_shown_and_fetched(
     assert main(["jobs", "show", made.id, "--json"]) == 0
     assert JobDocument.model_validate_json(capsys.readouterr().out).state == "done"
     assert main(["jobs", "list", "--state", "done", "--json"]) == 0
-    assert made.id in [job["id"] for job in json.loads(capsys.readouterr().out)]
+    assert made.id in [job["id"] for job in json.loads(capsys.readouterr().out)["jobs"]]
     out = tmp_path / "got"
     assert main(["fetch", made.id, "--out", str(out), "--json"]) == 0
     assert {Path(path) for path in json.loads(capsys.readouterr().out)} == set(out.iterdir())
@@ -48,11 +48,43 @@ def test_a_job_is_submitted_watched_shown_and_fetched(
     assert f"there is no job {made.id}" in capsys.readouterr().err
 
 
-def test_a_job_is_cancelled(spec_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["submit", str(spec_file), "--trials", "3000", "--json"]) == 0
-    made = json.loads(capsys.readouterr().out)["id"]
-    assert main(["jobs", "cancel", made, "--json"]) == 0
+def test_of_a_job_that_is_not_done_nothing_is_fetched_and_the_way_out_is_told(
+    spec_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(job: str) -> str:
+        assert main(["fetch", job, "--out", str(tmp_path / "got")]) == 2
+        assert not (tmp_path / "got").exists()
+        return capsys.readouterr().err
+
+    def submitted(*flags: str) -> str:
+        assert main(["submit", str(spec_file), *flags, "--json"]) == 0
+        return str(json.loads(capsys.readouterr().out)["id"])
+
+    long, failing = submitted("--trials", "3000"), submitted("--budget", "macs=0.001x")
+    assert f"autoprune jobs watch {long}" in refused(long)
+    assert main(["jobs", "cancel", long, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["state"] == "cancelled"
+    assert "was cancelled" in refused(long)
+    assert main(["jobs", "watch", failing]) == 1
+    capsys.readouterr()
+    assert "smallest network costs" in refused(failing)
+
+
+def test_a_long_list_goes_on_where_its_page_ends(spec_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = []
+    for _ in range(3):
+        assert main(["submit", str(spec_file), "--name", "paged", "--json"]) == 0
+        made.append(json.loads(capsys.readouterr().out)["id"])
+        assert main(["jobs", "cancel", made[-1]]) == 0
+        capsys.readouterr()
+    assert main(["jobs", "list", "--name", "paged", "--limit", "2", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert main(["jobs", "list", "--name", "paged", "--limit", "2", "--before", first["next"], "--json"]) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert [job["id"] for page in (first, second) for job in page["jobs"]] == made[::-1]
+    assert second["next"] is None
+    assert main(["jobs", "list", "--name", "paged", "--limit", "2"]) == 0
+    assert f"--before {made[1]}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from autoprune.budget import Budget
-from autoprune.deploy.criteria.document import CriteriaComparison, CriterionRow, SplitScores
+from autoprune.deploy.criteria.document import CriteriaComparison, CriterionRow
 from autoprune.deploy.document.goals import BudgetLine
+from autoprune.deploy.document.split_scores import SplitScores
 
 NAMES = ("random", "l1", "taylor", "elimination")
 

@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 from criteria_example import NAMES, comparison, row
 
-from autoprune.deploy.criteria.document import CriteriaComparison, CriterionRow, SplitScores
+from autoprune.deploy.criteria.document import CriteriaComparison, CriterionRow
+from autoprune.deploy.document.split_scores import SplitScores
 
 
 def test_the_shipped_schema_is_the_fields() -> None:

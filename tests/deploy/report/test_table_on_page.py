@@ -13,7 +13,7 @@ from verified_example import example_verification
 from autoprune.deploy.report.document import SCHEMA_FILE, Report, TableLine
 from autoprune.deploy.report.page import render
 from autoprune.errors import BadInput
-from autoprune.profiler.table.latency_table import Verification
+from autoprune.profiler.table.verification import Verification
 from autoprune.tables.words import verdict
 
 TRIALS = random_trials(6)

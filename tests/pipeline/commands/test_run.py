@@ -28,9 +28,9 @@ from autoprune.evaluation.digits import digits
 from autoprune.pipeline.subject import Network
 from autoprune.progress import Silent
 from autoprune.searchers.ledger import Ledger
-from autoprune.spec import ModelSpec, RunSpec, TaskSpec
+from autoprune.spec import ModelSpec, RunSpec, TaskSpec, TrainingSpec
 from autoprune.tables.reading import read_table
-from autoprune.training import fit
+from autoprune.training import Data, fit
 
 
 def spec(model: str = "tiny:tiny_net", **search: Any) -> RunSpec:
@@ -212,7 +212,7 @@ def test_a_network_without_a_hidden_layer_is_refused(tmp_path: Path) -> None:
 
 def test_prune_takes_a_module_and_a_task_from_memory(tmp_path: Path) -> None:
     task = digits()
-    model = fit(TinyNet(), task.train, epochs=3, learning_rate=0.05, batch=64, seed=0)
+    model = fit(TinyNet(), Data(task.train), TrainingSpec(epochs=3, learning_rate=0.05, batch=64))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     result = autoprune.prune(
         model, task, budget="macs=0.6x", out=tmp_path / "run", search={"trials": 3, "agent": "random"}

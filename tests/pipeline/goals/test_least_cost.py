@@ -19,8 +19,8 @@ from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput, FloorUnreachable
 from autoprune.evaluation.digits import digits
 from autoprune.searchers.ledger import Ledger
-from autoprune.spec import RunSpec
-from autoprune.training import fit
+from autoprune.spec import RunSpec, TrainingSpec
+from autoprune.training import Data, fit
 
 SPLITS = {"calibration": 256, "validation": 128, "selection": 128}
 
@@ -131,7 +131,7 @@ def test_a_metric_that_no_table_knows_is_asked_for(tmp_path: Path) -> None:
 def test_prune_takes_a_floor_instead_of_a_budget(tmp_path: Path) -> None:
     wanted = {"floor": "dense-0.1", "minimise": "macs", "trials": 16, "agent": "random", "levels": 4}
     task = digits()
-    model = fit(TinyNet(), task.train, epochs=3, learning_rate=0.05, batch=64, seed=0)
+    model = fit(TinyNet(), Data(task.train), TrainingSpec(epochs=3, learning_rate=0.05, batch=64))
     result = autoprune.prune(model, task, (), out=tmp_path / "run", search=wanted, task_options=SPLITS)
     assert result.report.floor is not None
     assert result.report.floor.least > 0.5

@@ -18,7 +18,7 @@ from autoprune.deploy.run_folder import RunFolder
 from autoprune.errors import BadInput, BudgetUnreachable
 from autoprune.pipeline.costs.costing import cost_policies
 from autoprune.pipeline.subject import Network
-from autoprune.profiler.table.latency_table import NetworkProfile
+from autoprune.profiler.table.network_profile import NetworkProfile
 from autoprune.progress import Silent
 from autoprune.searchers.ledger import Ledger
 from autoprune.spec import DeviceSpec, ModelSpec, RunSpec

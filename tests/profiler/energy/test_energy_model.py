@@ -35,9 +35,11 @@ from autoprune.profiler.listening import silent
 from autoprune.profiler.plan.sampling import random_policies
 from autoprune.profiler.runtime.executed import observe
 from autoprune.profiler.runtime.session import Session
-from autoprune.profiler.table.latency_table import LatencyTable, Row, checksum, document
+from autoprune.profiler.table.latency_table import LatencyTable
 from autoprune.profiler.table.merging import merge
 from autoprune.profiler.table.prediction import TimedPlan
+from autoprune.profiler.table.row import Row
+from autoprune.profiler.table.written import checksum, document
 from autoprune.tables.reading import read_table
 
 MEASURED = EnergyModel("measured", 2.0, 30.0, 5.0, meter="rapl", networks=12, error=0.02)

@@ -15,7 +15,7 @@ from table_example import example_fingerprint
 from autoprune.device import Device
 from autoprune.errors import BadInput, ForeignTable
 from autoprune.profiler.runtime.fingerprint import Conditions, Fingerprint
-from autoprune.profiler.table.latency_table import document
+from autoprune.profiler.table.written import document
 from autoprune.spec import DeviceSpec
 
 

@@ -14,16 +14,11 @@ from table_example import digest, example_network, example_plan, example_space, 
 from autoprune.cost import Kernel, Measurement
 from autoprune.errors import BadInput
 from autoprune.profiler.plan.extents import Axis, Region
-from autoprune.profiler.table.latency_table import (
-    LatencyTable,
-    NoiseFloor,
-    ProfiledGroup,
-    Row,
-    Verification,
-    VerifiedNetwork,
-    checksum,
-    document,
-)
+from autoprune.profiler.table.latency_table import LatencyTable
+from autoprune.profiler.table.network_profile import ProfiledGroup
+from autoprune.profiler.table.row import Row
+from autoprune.profiler.table.verification import NoiseFloor, Verification, VerifiedNetwork
+from autoprune.profiler.table.written import checksum, document
 from autoprune.space import ChannelGroup, SearchSpace
 
 TABLE = example_table()

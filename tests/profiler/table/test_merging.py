@@ -12,8 +12,9 @@ from table_example import digest, example_network, example_plan, example_space, 
 from autoprune.cost import FloatArray, Kernel, Measurement
 from autoprune.errors import BadInput, ForeignTable
 from autoprune.profiler.plan.kernel_plan import KernelPlan
-from autoprune.profiler.table.latency_table import Anchor, LatencyTable
+from autoprune.profiler.table.latency_table import LatencyTable
 from autoprune.profiler.table.merging import merge
+from autoprune.profiler.table.network_profile import Anchor
 from autoprune.profiler.table.prediction import TimedPlan
 
 TABLE = example_table()

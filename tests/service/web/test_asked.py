@@ -4,15 +4,16 @@ from test_history import job
 
 from autoprune.client.documents import TableDocument
 from autoprune.cost import Metric
-from autoprune.service.web.numbers.asked import Asked, spec_tree, tables_for
+from autoprune.service.web.numbers.asked import Asked, AskedBudget, spec_tree, tables_for
 from autoprune.service.web.numbers.listing import Filter, is_shown
 from autoprune.spec import RunSpec
 
 
 def test_what_the_form_asks_for_is_a_run_spec() -> None:
-    asked = Asked("mine", "resnet56", "digits", "local", "cpu", "evolution", metric=Metric.MACS, share=0.35, images=64)
+    budgets = [AskedBudget(Metric.MACS, share=0.35), AskedBudget(Metric.LATENCY, amount=" 8 ms")]
+    asked = Asked("mine", "resnet56", "digits", "local", "cpu", "evolution", budgets=budgets, images=64)
     spec = RunSpec.parse(spec_tree(asked))
-    assert [str(budget) for budget in spec.search.budgets] == ["macs=0.35x"]
+    assert [str(budget) for budget in spec.search.budgets] == ["macs=0.35x", "latency=8"]
     assert (spec.task.calibration, spec.task.selection) == (64, 64)
     assert spec.device.table is None
 

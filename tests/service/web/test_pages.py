@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from browsing import Visit, chromium, visiting
 from running_service import Running, running, spec
+from safetensors.torch import save
+from tiny import tiny_net
 
-from autoprune.client import Client, JobDocument
+from autoprune import pipeline
+from autoprune.client import Client, JobDocument, MeasureRequest
+from autoprune.deploy.onnx_file.export import export_onnx
+from autoprune.spec import DeviceSpec, ModelSpec
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-MODELS = {"tiny": {"name": "tiny:tiny_net"}, "resnet56": {}}
+WIDE = {"name": "digits_cnn", "options": {"widths": [16, 24, 32]}}  # of which a few seconds' table leaves some unseen
+MODELS = {"tiny": {"name": "tiny:tiny_net"}, "resnet56": {}, "wide": WIDE}
 STATIONS = ("/web/jobs", "/web/compare", "/web/tables", "/web/new")
 
 
@@ -109,6 +117,79 @@ def test_the_form_says_what_the_table_predicts_and_what_is_wrong(visit: Visit) -
     page.get_by_role("button", name="Submit job").click()
     page.get_by_role("alert").get_by_text("name").wait_for()
     visit.complaints.clear()
+
+
+def test_several_budgets_are_asked_for_as_shares_and_as_amounts(visit: Visit, inside: Client) -> None:
+    visit.go("/web/new")
+    page = visit.page
+    page.get_by_label("Name").fill("budgets")
+    page.get_by_role("combobox", name="Model").select_option("tiny")
+    page.get_by_role("combobox", name="Cost").select_option("macs")
+    page.get_by_role("button", name="Add a budget").click()
+    page.get_by_role("combobox", name="Cost").nth(1).select_option("size")
+    page.get_by_role("combobox", name="At most").nth(1).select_option("amount")
+    page.get_by_label("At most, as 1MB").fill("nothing")
+    page.get_by_text("a budget reads METRIC=LIMIT").wait_for()
+    page.get_by_label("At most, as 1MB").fill("2 MB")
+    page.get_by_text("a budget reads METRIC=LIMIT").wait_for(state="detached")
+    page.get_by_role("button", name="Add a budget").click()
+    page.get_by_role("button", name="Remove this budget").nth(2).click()
+    page.get_by_role("combobox", name="Cost").nth(2).wait_for(state="detached")
+    page.get_by_role("button", name="Submit job").click()
+    page.wait_for_url("**/web/jobs/job_*")
+    job = inside.job(page.url.rsplit("/", 1)[1])
+    assert job.spec["search"]["budgets"] == ["macs=0.5x", "size=2000000"]  # type: ignore[call-overload, index]
+    inside.cancel(job.id)
+
+
+def test_weights_are_uploaded_and_chosen(visit: Visit, inside: Client, tmp_path: Path) -> None:
+    visit.go("/web/new")
+    page, good, bad = visit.page, tmp_path / "good.safetensors", tmp_path / "bad.safetensors"
+    good.write_bytes(save(tiny_net().state_dict()))
+    bad.write_bytes(b"nothing of the kind")
+    page.get_by_label("Or upload weights").set_input_files(bad)
+    page.get_by_text("bad.safetensors: the file is no safetensors file").wait_for()
+    visit.complaints.clear()  # a browser takes note of 422
+    page.get_by_label("Or upload weights").set_input_files(good)
+    page.get_by_text("good.safetensors is there.").wait_for()
+    newest = inside.uploads()[0]
+    assert page.get_by_role("combobox", name="Weights").input_value() == newest.id
+
+
+def test_a_table_is_uploaded_and_verified(visit: Visit, tmp_path: Path) -> None:
+    table = tmp_path / "table.json"
+    pipeline.profile(ModelSpec.model_validate(WIDE), DeviceSpec(seconds=1), (1, 1, 8, 8), table)
+    visit.go("/web/tables")
+    page = visit.page
+    page.get_by_label("Upload a table").set_input_files(table)
+    page.get_by_role("heading", name=re.compile("^up_")).wait_for()
+    page.locator("li", has=page.get_by_role("heading", name=re.compile("^up_"))).get_by_role("link").first.click()
+    page.get_by_text("Nobody has verified").wait_for()
+    page.get_by_role("combobox", name="Model").select_option("wide")
+    page.get_by_label("Networks").fill("2")
+    page.get_by_role("button", name="Verify").click()
+    page.wait_for_url("**/web/jobs/job_*")
+    page.get_by_role("img", name=re.compile("Predicted against measured")).wait_for(timeout=120_000)
+    page.get_by_text("rank correlation").wait_for()
+
+
+def test_networks_that_were_measured_are_compared(visit: Visit, inside: Client, tmp_path: Path) -> None:
+    path = tmp_path / "network.onnx"
+    export_onnx(tiny_net(), torch.zeros(1, 1, 8, 8), path)
+    uploads = tuple(inside.upload(path, "network").id for _ in range(2))
+    job = inside.wait(inside.measure(MeasureRequest(networks=uploads)).id)
+    visit.go(f"/web/jobs/{job.id}")
+    visit.page.get_by_role("row", name=re.compile(uploads[1])).get_by_text("± ").wait_for()
+    visit.page.get_by_text(f"Latency of {uploads[0]}").wait_for()
+
+
+def test_signing_out_ends_the_other_pages_of_the_session(visit: Visit) -> None:
+    other = visit.page.context.new_page()
+    other.goto(f"{visit.service.url}/web/new")
+    other.wait_for_function("() => window.did_handshake === true")
+    visit.page.get_by_role("button", name="Sign out").click()
+    other.get_by_role("heading", name="Sign in").wait_for()
+    assert "/login?next=" in other.url
 
 
 def test_a_job_is_cancelled_on_its_page(visit: Visit, inside: Client) -> None:

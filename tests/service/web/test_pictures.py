@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 
 from test_trials import SEARCH, trial
 
+from autoprune.budget import Budget
 from autoprune.cost import Metric
 from autoprune.service.web.drawing import pictures
 from autoprune.service.web.drawing.bars import bars
@@ -69,12 +70,13 @@ def test_a_table_is_drawn_and_foretells_uniform_widths() -> None:
     networks = uniform_networks(table, digest)
     assert networks[-1].kept == 1
     for metric in (Metric.LATENCY, Metric.MACS, Metric.ENERGY):
-        found = foretell(networks, metric, 0.5)
+        found = foretell(networks, Budget(metric, 0.5, relative=True))
         assert found is not None
         assert found.kept_by is not None
         assert found.kept_by.costs[metric] <= found.limit == 0.5 * networks[-1].costs[metric]
         parsed(pictures.foretold(networks, found))
-    assert foretell(networks, Metric.PARAMS, 0.5) is None
-    impossible = foretell(networks, Metric.LATENCY, 0.001)
+        assert foretell(networks, Budget(metric, found.limit)) == found
+    assert foretell(networks, Budget(Metric.PARAMS, 0.5, relative=True)) is None
+    impossible = foretell(networks, Budget(Metric.LATENCY, 0.001, relative=True))
     assert impossible is not None
     assert impossible.kept_by is None

@@ -8,8 +8,8 @@ from autoprune.client.documents import TrialDocument
 from autoprune.cost import Metric
 from autoprune.deploy.page.axes import AXIS, PER
 from autoprune.deploy.words.amounts import amount_text
-from autoprune.profiler.table.latency_table import Verification
 from autoprune.profiler.table.stairs import Step
+from autoprune.profiler.table.verification import Verification
 from autoprune.service.web.drawing.plot import Colour, Plot
 from autoprune.service.web.drawing.scale import Scale
 from autoprune.service.web.numbers.foretelling import Foretold, Uniform

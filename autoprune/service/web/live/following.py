@@ -36,7 +36,7 @@ class Following(Watched[JobView]):
         after = self._events[-1].number if self._events else 0
         async with aclosing(self._service.feed.follow(self._job, after)) as news:
             async for found in news:
-                self._events = [*self._events, *found][-_MOST_EVENTS:]
+                self._events = [*self._events, *(told.event for told in found)][-_MOST_EVENTS:]
                 began = time.monotonic()
                 if (view := await self.read()) is not None:
                     self.tell(view)

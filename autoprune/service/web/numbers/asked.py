@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from autoprune.client.documents import TableDocument
 from autoprune.cost import Metric
+
+
+@dataclass(slots=True)
+class AskedBudget:
+    """One budget: a share of the dense network's cost, or, where that is not None, an `amount` with its unit."""
+
+    metric: Metric = Metric.LATENCY
+    share: float = 0.5
+    amount: str | None = None
+
+    @property
+    def text(self) -> str:
+        """As a RunSpec has it: latency=0.5x, latency=8ms."""
+        return f"{self.metric}={self.share:.4g}x" if self.amount is None else f"{self.metric}={self.amount.strip()}"
 
 
 @dataclass(slots=True)
@@ -19,8 +33,7 @@ class Asked:
     device: str
     provider: str
     agent: str
-    metric: Metric = Metric.LATENCY
-    share: float = 0.5
+    budgets: list[AskedBudget] = field(default_factory=lambda: [AskedBudget()])
     table: str = ""
     foreign: bool = False
     weights: str = ""
@@ -46,7 +59,7 @@ def spec_tree(asked: Asked) -> dict[str, Any]:
             "agent": asked.agent,
             "trials": asked.trials,
             "seed": asked.seed,
-            "budgets": [f"{asked.metric}={asked.share:.4g}x"],
+            "budgets": [budget.text for budget in asked.budgets],
         },
         "reconstruction": {"steps": asked.steps, "together": asked.together},
         "finetune": {"epochs": asked.epochs},

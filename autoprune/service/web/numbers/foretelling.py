@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autoprune.budget import Budget
 from autoprune.cost import Metric
 from autoprune.errors import UnknownKernel
 from autoprune.profiler.energy.work import work
@@ -58,24 +59,20 @@ def _macs(timed: TimedPlan, policy: Policy) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Foretold:
-    """A budget of `share` times the dense network's cost: the widest uniform network that keeps it, if any does."""
+    """A budget as an absolute `limit`, in its metric's unit: the widest uniform network that keeps it, if any does."""
 
     metric: Metric
-    share: float
+    limit: float
     dense: Uniform
     kept_by: Uniform | None
 
-    @property
-    def limit(self) -> float:
-        """The budget in the metric's unit."""
-        return self.share * self.dense.costs[self.metric]
 
-
-def foretell(networks: Sequence[Uniform], metric: Metric, share: float) -> Foretold | None:
+def foretell(networks: Sequence[Uniform], budget: Budget) -> Foretold | None:
     """What uniform widths can do under the budget; None where the table does not know the cost of the dense network."""
+    metric = budget.metric
     if not networks or networks[-1].kept != 1 or metric not in networks[-1].costs:
         return None
     dense = networks[-1]
-    limit = share * dense.costs[metric]
+    limit = budget.limit * dense.costs[metric] if budget.relative else budget.limit
     within = [network for network in networks if network.costs.get(metric, limit + 1) <= limit]
-    return Foretold(metric, share, dense, max(within, key=lambda network: network.kept, default=None))
+    return Foretold(metric, limit, dense, max(within, key=lambda network: network.kept, default=None))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nicegui import ui
@@ -11,8 +12,28 @@ from nicegui.events import GenericEventArguments
 
 Changed = Callable[[str], Any]
 
+# The file goes to the service itself, streamed by the browser; the page hears of it before and after.
+_UPLOAD = """async (e) => {
+  const field = e.target, file = field.files[0];
+  if (!file) return;
+  field.disabled = true;
+  emit({name: file.name});
+  try {
+    const answer = await fetch(%s, {method: "POST", headers: {"X-CSRF-Token": %s}, body: file});
+    emit({name: file.name, status: answer.status, answer: await answer.json()});
+  } catch (error) {
+    emit({name: file.name, status: 0, answer: {}});
+  }
+  field.disabled = false;
+  field.value = "";
+}"""
 _VALUE = "(e) => emit(e.target.value)"
 _CHECKED = "(e) => emit(e.target.checked)"
+
+
+def same(names: Iterable[str]) -> dict[str, str]:
+    """Options that are shown by their own names."""
+    return {name: name for name in names}
 
 
 def choice(label: str, options: Mapping[str, str], value: str, changed: Changed) -> Element:
@@ -64,6 +85,19 @@ def tick(label: str, value: bool, changed: Callable[[bool], Any]) -> Element:
             field._props["^checked"] = ""
         _span(label)
     return field.on("change", lambda event: changed(bool(event.args)), js_handler=_CHECKED)
+
+
+def upload(label: str, accept: str, path: str, csrf: str, told: Callable[[Mapping[str, Any]], Any]) -> Element:
+    """A file that is sent to the service's `path` as soon as it is chosen.
+
+    `told` hears of it twice: its `name` as it is being sent, and then the `status` of the answer, 0 where none came,
+    and the `answer` itself.
+    """
+    with _labelled(label):
+        field = ui.element("input").props("type=file")
+    field._props["accept"] = accept
+    js = _UPLOAD % (json.dumps(path), json.dumps(csrf))
+    return field.on("change", lambda event: told(event.args), js_handler=js)
 
 
 def button(label: str, pressed: Callable[[], Any], classes: str = "", confirm: str = "") -> Element:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,10 +10,13 @@ from nicegui import ui
 from starlette.requests import Request
 
 from autoprune.service.answers import explain
+from autoprune.service.security.identity import COOKIE
 from autoprune.service.web import markup
 from autoprune.service.web.places import COMPARE, JOBS, NEW, TABLES
 from autoprune.service.web.state import Pages
 from autoprune.service.web.visitor import Visitor
+
+_SECONDS_TO_GO = 0.5  # for a page whose session has ended
 
 
 def pages_of(request: Request) -> Pages:
@@ -22,8 +26,18 @@ def pages_of(request: Request) -> Pages:
 
 
 def visitor_of(request: Request) -> Visitor:
-    """Who looks."""
-    return Visitor.of(request, pages_of(request).app)
+    """Who looks. Their page ends with their session: it loads again, to where one signs in, and hears no more."""
+    pages, client = pages_of(request), ui.context.client
+    visitor = Visitor.of(request, pages.app)
+    if session := visitor.cookies.get(COOKIE):
+
+        def end() -> None:
+            client.run_javascript("location.reload()")
+            asyncio.get_running_loop().call_later(_SECONDS_TO_GO, client.delete)
+
+        pages.present.enter(session, end)
+        client.on_delete(lambda: pages.present.leave(session, end))
+    return visitor
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from autoprune.service.web.pages.frame import area, fill, framed, notice, pages_
 from autoprune.service.web.pages.watching import follow
 from autoprune.service.web.places import JOBS
 from autoprune.service.web.visitor import Refused, Visitor
+from autoprune.tables.words import figures
 
 
 @dataclass(slots=True)
@@ -118,18 +119,20 @@ async def job_page(request: Request, job: str) -> None:
             area(markup.render("nothing", what="There is no such job; it may have been deleted."))
         return
     with framed(visitor, view.job.name, JOBS):
-        shown = _parts(visitor)
+        shown = _parts(visitor, view)
         shown.show(view)
     follow(pages.followings, job, shown.show)
 
 
-def _parts(visitor: Visitor) -> Shown:
-    """The page, empty."""
+def _parts(visitor: Visitor, view: JobView) -> Shown:
+    """The page, empty. A job that searches for nothing has no pictures of a search."""
     with ui.element("div").classes("head"):
         head = area()
         actions = ui.element("div").classes("actions")
     problem, result = notice(), area()
-    with ui.element("div").classes("pictures"):
+    searched = ui.element("div").classes("pictures")
+    searched.set_visibility(view.job.kind == "run")
+    with searched:
         history = area(tag="figure")
         with ui.element("figure"):
             trading, front = ui.element("figcaption"), area()
@@ -150,6 +153,11 @@ def _parts(visitor: Visitor) -> Shown:
 
 
 def _result(view: JobView) -> str:
+    if view.verification is not None:
+        found = view.verification
+        return markup.render("verified", found=found, figures=figures(found), fidelity=pictures.fidelity(found))
+    if view.measured:
+        return markup.render("measured", networks=view.measured)
     if view.report is None:
         return ""
     report = view.report

@@ -14,8 +14,6 @@ from nicegui.element import Element
 from starlette.requests import Request
 
 from autoprune.client.documents import TableDocument
-from autoprune.cost import Metric
-from autoprune.deploy.words.amounts import NAMES
 from autoprune.errors import AutopruneError
 from autoprune.searchers.agents import find_agents
 from autoprune.service.admission import table_file
@@ -24,16 +22,17 @@ from autoprune.service.api import uploads as api_uploads
 from autoprune.service.records import uploads
 from autoprune.service.state import Service
 from autoprune.service.web import markup
-from autoprune.service.web.drawing import pictures
 from autoprune.service.web.numbers.asked import Asked, spec_tree, tables_for
-from autoprune.service.web.numbers.foretelling import Uniform, foretell, uniform_networks
+from autoprune.service.web.numbers.foretelling import Uniform, uniform_networks
+from autoprune.service.web.numbers.history import when_text
 from autoprune.service.web.pages import fields
+from autoprune.service.web.pages.budgets import BudgetRows
 from autoprune.service.web.pages.frame import area, fill, framed, notice, pages_of, visitor_of, warn
+from autoprune.service.web.pages.uploading import upload_field
 from autoprune.service.web.places import NEW, WEB, job_page
 from autoprune.service.web.visitor import Refused, Visitor
 from autoprune.tables.reading import read_table
 
-_BUDGETS = (Metric.LATENCY, Metric.MACS, Metric.ENERGY, Metric.PARAMS)
 _FIRST_AGENT = "knapsack"
 
 
@@ -47,8 +46,9 @@ class Form:
     tables: list[TableDocument]
     weights: dict[str, str]
     key: str
+    weights_choice: Element | None = None
     table_choice: Element | None = None
-    foretold: ui.html | None = None
+    budgets: BudgetRows | None = None
     agent: ui.html | None = None
     problem: ui.html | None = None
 
@@ -61,6 +61,13 @@ class Form:
         if "agent" in values:
             self.show_agent()
         await self.show_foretold()
+
+    async def take_weights(self, upload: str) -> None:
+        """Offer the weights that were uploaded, and choose them."""
+        assert self.weights_choice is not None
+        self.weights = await anyio.to_thread.run_sync(_weights, self.service, self.visitor)
+        self.asked.weights = upload if upload in self.weights else ""
+        fields.fill_choice(self.weights_choice, self.weights, self.asked.weights)
 
     def offer_tables(self) -> None:
         """The tables that hold the model; the first of them is chosen."""
@@ -76,14 +83,9 @@ class Form:
         fill(self.agent, markup.render("agent", agent=find_agents()[self.asked.agent]))
 
     async def show_foretold(self) -> None:
-        """What the table says of the budget."""
-        assert self.foretold is not None
-        networks, why = await anyio.to_thread.run_sync(self._networks)
-        found = foretell(networks, self.asked.metric, self.asked.share)
-        if networks and found is None:
-            why = f"A latency table tells nothing of {NAMES[self.asked.metric]}; the job itself counts them."
-        svg = pictures.foretold(networks, found) if found else ""
-        fill(self.foretold, markup.render("foretold", found=found, svg=svg, why=why))
+        """What the table says of each budget."""
+        assert self.budgets is not None
+        self.budgets.foretell(*await anyio.to_thread.run_sync(self._networks))
 
     def _networks(self) -> tuple[tuple[Uniform, ...], str]:
         asked = self.asked
@@ -148,11 +150,16 @@ def _form(service: Service, visitor: Visitor) -> Form:
         agent=_FIRST_AGENT,
     )
     tables = api_tables.list_tables(service, visitor.identity)
-    weights = {
-        one.id: f"{one.id} ({one.owner or 'upload'})"
-        for one in api_uploads.list_uploads(service, visitor.identity, "weights")
+    return Form(service, visitor, asked, tables, _weights(service, visitor), uuid.uuid4().hex)
+
+
+def _weights(service: Service, visitor: Visitor) -> dict[str, str]:
+    """What can be chosen as weights, by the id of the upload; empty for none."""
+    known = api_uploads.list_uploads(service, visitor.identity, "weights")
+    by = {
+        one.id: f"{one.id[:11]}…, {when_text(one.created)}{', by ' + one.owner if one.owner else ''}" for one in known
     }
-    return Form(service, visitor, asked, tables, weights, uuid.uuid4().hex)
+    return {"": "the server's own", **by}
 
 
 def _fields(form: Form) -> None:
@@ -174,13 +181,13 @@ def _fields(form: Form) -> None:
 def _what(form: Form) -> None:
     settings, asked = form.service.settings, form.asked
     fields.text("Name", asked.name, lambda v: form.change(name=v), required="", maxlength="64", autocomplete="off")
-    fields.choice("Model", _same(settings.models), asked.model, lambda v: form.change(model=v))
-    weights = {"": "the server's own", **form.weights}
-    fields.choice("Weights", weights, "", lambda v: form.change(weights=v))
-    fields.choice("Task", _same(settings.tasks), asked.task, lambda v: form.change(task=v))
+    fields.choice("Model", fields.same(settings.models), asked.model, lambda v: form.change(model=v))
+    form.weights_choice = fields.choice("Weights", form.weights, "", lambda v: form.change(weights=v))
+    upload_field("Or upload weights (.safetensors)", "weights", form.visitor, form.take_weights)
+    fields.choice("Task", fields.same(settings.tasks), asked.task, lambda v: form.change(task=v))
     fields.choice(
         "Device",
-        _same(settings.devices),
+        fields.same(settings.devices),
         asked.device,
         lambda v: form.change(device=v, provider=settings.devices[v].provider),
     )
@@ -188,7 +195,7 @@ def _what(form: Form) -> None:
 
 def _how(form: Form) -> None:
     asked, limits = form.asked, form.service.settings.limits
-    fields.choice("Agent", _same(find_agents()), asked.agent, lambda v: form.change(agent=v))
+    fields.choice("Agent", fields.same(find_agents()), asked.agent, lambda v: form.change(agent=v))
     form.agent = area()
     fields.number("Trials", asked.trials, 1, limits.trials, lambda v: form.change(trials=v))
     fields.number("Fine-tuning (epochs)", asked.epochs, 0, limits.epochs, lambda v: form.change(epochs=v))
@@ -201,30 +208,8 @@ def _how(form: Form) -> None:
 
 
 def _budget(form: Form) -> None:
-    with ui.element("div").classes("budget"):
-        with ui.element("div"):
-            _limit(form)
-        form.foretold = area(classes="foretold").props("aria-live=polite")
-
-
-def _limit(form: Form) -> None:
     asked = form.asked
-    options = {str(metric): NAMES[metric] for metric in _BUDGETS}
-    fields.choice("Cost", options, str(asked.metric), lambda v: form.change(metric=Metric(v)))
-    form.table_choice = fields.choice("Latency table", {}, "", lambda v: form.change(table=v))
-    fields.tick("The table may be another machine's", asked.foreign, lambda v: form.change(foreign=v))
-    shown = area(_share_text(asked.share), "output", "share")
-
-    async def slide(percent: int) -> None:
-        fill(shown, _share_text(percent / 100))
-        await form.change(share=percent / 100)
-
-    fields.slider("At most this share of the dense network's", round(100 * asked.share), 5, 100, slide)
-
-
-def _share_text(share: float) -> str:
-    return f"{100 * share:.0f}%"
-
-
-def _same(names: Any) -> dict[str, str]:
-    return {name: name for name in names}
+    with ui.element("div").classes("columns"):
+        form.table_choice = fields.choice("Latency table", {}, "", lambda v: form.change(table=v))
+        fields.tick("The table may be another machine's", asked.foreign, lambda v: form.change(foreign=v))
+    form.budgets = BudgetRows(asked.budgets, form.show_foretold)

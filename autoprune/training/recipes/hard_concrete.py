@@ -1,0 +1,63 @@
+"""L0 regularisation: gates that are exactly 0 or 1 with a probability that has a gradient."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from autoprune.training.channels import Channels
+from autoprune.training.method import Moment
+from autoprune.training.recipes.gates import Gates, pruned_by_gates
+from autoprune.training.recipes.recipe import Context, Recipe
+
+_BETA, _GAMMA, _ZETA = 2 / 3, -0.1, 1.1
+_STRENGTH, _START = 1.0, 2.0
+
+
+def stretched(s: Tensor) -> Tensor:
+    """min(1, max(0, s (zeta - gamma) + gamma)), of s in (0, 1) (eq. 10, 11)."""
+    return (s * (_ZETA - _GAMMA) + _GAMMA).clamp(0, 1)
+
+
+def hard_concrete(log_alpha: Tensor, u: Tensor) -> Tensor:
+    """sigmoid((log u - log(1 - u) + log alpha) / beta), stretched: a gate drawn by the uniform `u` in (0, 1)."""
+    return stretched(torch.sigmoid((u.log() - (-u).log1p() + log_alpha) / _BETA))
+
+
+def open_probability(log_alpha: Tensor) -> Tensor:
+    """P(gate != 0) = sigmoid(log alpha - beta log(-gamma / zeta)) (eq. 12)."""
+    return torch.sigmoid(log_alpha - _BETA * math.log(-_GAMMA / _ZETA))
+
+
+class HardConcrete(Gates):
+    """Drawn in training; the expected number of open gates, as a share of all, is the penalty."""
+
+    def __init__(self, channels: Channels) -> None:
+        super().__init__(channels, _START)
+
+    def gates(self) -> Tensor:
+        """In eval mode the estimate of eq. 13."""
+        if not self.training:
+            return stretched(torch.sigmoid(self.learned))
+        u = torch.rand_like(self.learned).clamp(1e-6, 1 - 1e-6)
+        return hard_concrete(self.learned, u)
+
+    def penalty(self, network: nn.Module, at: Moment) -> Tensor:  # noqa: ARG002
+        """lambda E[L0] / units."""
+        return _STRENGTH * open_probability(self.learned).mean()
+
+
+def _gates(context: Context) -> Gates:
+    return HardConcrete(context.channels)
+
+
+HARD_CONCRETE = Recipe(
+    "hard-concrete",
+    "during training",
+    "gates from a distribution with mass at 0 and 1, and a penalty on how many are open (L0)",
+    "Louizos et al., ICLR 2018, eq. 10-13",
+    partial(pruned_by_gates, make=_gates),
+)

@@ -1,0 +1,54 @@
+"""Variational dropout: noise whose variance is learned; a channel that bears much of it carries nothing."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from autoprune.training.channels import Channels
+from autoprune.training.method import Moment
+from autoprune.training.recipes.gates import Gates, pruned_by_gates
+from autoprune.training.recipes.recipe import Context, Recipe
+
+_K1, _K2, _K3 = 0.63576, 1.87320, 1.48695
+_STRENGTH, _START = 0.1, -6.0
+
+
+def divergence(log_alpha: Tensor) -> Tensor:
+    """KL of the posterior from the log-uniform prior, up to a constant (eq. 14): falls to 0 as alpha grows.
+
+    k1 - k1 sigmoid(k2 + k3 log alpha) + log(1 + 1 / alpha) / 2, in nats, elementwise.
+    """
+    return _K1 - _K1 * torch.sigmoid(_K2 + _K3 * log_alpha) + 0.5 * torch.log1p(torch.exp(-log_alpha))
+
+
+class VariationalDropout(Gates):
+    """Gates 1 + sqrt(alpha) e with normal e, one log alpha a channel."""
+
+    def __init__(self, channels: Channels) -> None:
+        super().__init__(channels, _START)
+
+    def gates(self) -> Tensor:
+        """All 1 in eval mode."""
+        if not self.training:
+            return torch.ones_like(self.learned)
+        return 1 + torch.exp(self.learned / 2) * torch.randn_like(self.learned)
+
+    def penalty(self, network: nn.Module, at: Moment) -> Tensor:  # noqa: ARG002
+        """The mean divergence, weaker at the start (section 5.1: warm-up)."""
+        return _STRENGTH * at.done * divergence(self.learned).mean()
+
+
+def _gates(context: Context) -> Gates:
+    return VariationalDropout(context.channels)
+
+
+VARIATIONAL = Recipe(
+    "variational-dropout",
+    "during training",
+    "multiplicative noise with a learned variance a channel; the noisiest go",
+    "Molchanov et al., ICML 2017, eq. 14; Neklyudov et al., NeurIPS 2017 (channels)",
+    partial(pruned_by_gates, make=_gates, sign=-1.0),
+)

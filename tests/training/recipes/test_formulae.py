@@ -1,0 +1,194 @@
+"""What recipes compute, against independent implementations on random tensors."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import integrate, stats
+from small_context import context
+from torch import Tensor, nn
+
+from autoprune.tracing import trace
+from autoprune.training.channels import Channels
+from autoprune.training.method import Moment
+from autoprune.training.recipes.growing import Growing
+from autoprune.training.recipes.gumbel import soft_draw
+from autoprune.training.recipes.hard_concrete import hard_concrete, open_probability
+from autoprune.training.recipes.masked import size_below, straight_through
+from autoprune.training.recipes.penalties import elastic_net, group_lasso, slimming, sparse_group_lasso
+from autoprune.training.recipes.rigl import changing, drop_and_grow
+from autoprune.training.recipes.soft_threshold import SoftThreshold, soft_threshold
+from autoprune.training.recipes.surgery import surgery
+from autoprune.training.recipes.variational import divergence
+
+SEEDS = st.integers(0, 1000)
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@given(seed=SEEDS)
+def test_hard_concrete_gates_are_louizos(seed: int) -> None:
+    """s = sigmoid((log u - log(1 - u) + log alpha) / (2/3)), stretched to (-0.1, 1.1), clamped: in numpy."""
+    log_alpha, u = 3 * torch.randn(7, generator=generator(seed)), torch.rand(7, generator=generator(seed + 1))
+    u = u.clamp(1e-3, 1 - 1e-3)
+    x, a = u.double().numpy(), log_alpha.double().numpy()
+    s = 1 / (1 + np.exp(-(np.log(x / (1 - x)) + a) * 3 / 2))
+    np.testing.assert_allclose(hard_concrete(log_alpha, u).numpy(), np.clip(1.2 * s - 0.1, 0, 1), atol=1e-4)
+
+
+def test_the_probability_that_a_gate_is_open_is_how_often_it_is() -> None:
+    log_alpha = torch.tensor([-2.0, 0.0, 1.0])
+    draws = hard_concrete(log_alpha, torch.rand(200_000, 3, generator=generator(0)))
+    torch.testing.assert_close((draws > 0).float().mean(0), open_probability(log_alpha), atol=5e-3, rtol=0)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_soft_draws_are_distributed_as_a_gumbel_softmax_of_two(temperature: float) -> None:
+    rng, logit = np.random.default_rng(0), 0.7
+    noise = rng.gumbel(size=(2, 20_000))
+    both = np.exp(np.stack([logit + noise[0], noise[1]]) / temperature)
+    ours = soft_draw(torch.tensor(logit), torch.rand(20_000, generator=generator(0)), temperature)
+    assert stats.ks_2samp(both[0] / both.sum(0), ours.numpy()).pvalue > 0.01
+
+
+@pytest.mark.parametrize("log_alpha", [-6.0, -3.0, -1.0, 0.0, 2.0])
+def test_the_divergence_is_the_integral_that_it_approximates(log_alpha: float) -> None:
+    """KL from the log-uniform prior up to a constant: -log(alpha) / 2 + E log|1 + sqrt(alpha) e|, 0 for alpha = inf."""
+
+    def exact(a: float) -> float:
+        scale = math.exp(a / 2)
+        value, _ = integrate.quad(
+            lambda e: math.log(abs(1 + scale * e)) * math.exp(-(e**2) / 2) / math.sqrt(2 * math.pi),
+            -12,
+            12,
+            points=[-1 / scale] if 1 / scale < 12 else None,
+            limit=200,
+        )
+        return -a / 2 + float(value)
+
+    found = float(divergence(torch.tensor(log_alpha))) - float(divergence(torch.tensor(12.0)))
+    assert found == pytest.approx(exact(log_alpha) - exact(12.0), abs=0.02)
+
+
+@given(seed=SEEDS)
+def test_soft_thresholding_is_the_proximal_step_of_the_norm(seed: int) -> None:
+    size, threshold = torch.rand(9, generator=generator(seed)), torch.tensor(0.4)
+    expected = np.maximum(size.numpy() - 0.4, 0.0)
+    np.testing.assert_allclose(soft_threshold(size, threshold).numpy(), expected)
+
+
+def test_a_learned_threshold_shrinks_each_channel_by_it() -> None:
+    method, network = SoftThreshold(context().channels), context().dense
+    before = context().channels.norms(network)
+    after = context().channels.norms(network, method.tensors(network))
+    for own, shrunk, s in zip(before, after, method.learned, strict=True):
+        gone = torch.sigmoid(s) * own.mean()
+        torch.testing.assert_close(shrunk, (own - gone).clamp_min(1e-6), rtol=1e-3, atol=1e-5)
+
+
+def test_the_group_lassos_gradient_is_the_direction_of_each_channel() -> None:
+    """d/dw sqrt(p) ||w|| = sqrt(p) w / ||w||, for a group that one layer alone reads."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 5, 3), nn.Flatten(), nn.Linear(5 * 16, 3))
+    traced = trace(network, torch.randn(1, 1, 8, 8))
+    weight = network.get_parameter("2.weight")
+    (slope,) = torch.autograd.grad(group_lasso(Channels(traced), network), [weight])
+    for unit in range(4):
+        w = weight[:, unit]
+        torch.testing.assert_close(slope[:, unit], 1e-3 * math.sqrt(45) * w / w.norm(), rtol=1e-4, atol=1e-7)
+
+
+class TestPenalties:
+    """On the small network's weights; `reading` gathers what reads each unit by looking it up in the slices."""
+
+    def reading(self) -> list[Tensor]:
+        traced, network = context().traced, context().dense
+        found: list[list[Tensor]] = [[] for _ in range(sum(traced.units))]
+        starts = np.cumsum([0, *traced.units])
+        for axis in traced.axes:
+            if axis.contracted:
+                weight = network.get_parameter(axis.parameter).detach().double()
+                for place, (group, unit) in enumerate(zip(axis.group, axis.unit, strict=True)):
+                    if group >= 0:
+                        found[starts[group] + unit].append(weight.select(axis.axis, place).flatten())
+        return [torch.cat(own) for own in found]
+
+    def test_group_lasso(self) -> None:
+        expected = 1e-3 * sum(math.sqrt(len(w)) * float(w.norm()) for w in self.reading())
+        assert float(group_lasso(context().channels, context().dense).detach()) == pytest.approx(expected, rel=1e-4)
+
+    def test_sparse_group_lasso_and_elastic_net(self) -> None:
+        w = self.reading()
+        single, squared = sum(float(x.abs().sum()) for x in w), sum(float(x.square().sum()) for x in w)
+        lasso = float(group_lasso(context().channels, context().dense).detach())
+        found = float(sparse_group_lasso(context().channels, context().dense).detach())
+        assert found == pytest.approx(0.5 * lasso + 0.5 * 1e-3 * single, rel=1e-4)
+        elastic = float(elastic_net(context().channels, context().dense).detach())
+        assert elastic == pytest.approx(1e-4 * (0.5 * single + 0.25 * squared), rel=1e-4)
+
+    def test_slimming_is_the_sum_of_the_gammas(self) -> None:
+        expected = 1e-3 * sum(float(own.sum()) for own in context().channels.scales(context().dense))
+        assert float(slimming(context().channels, context().dense).detach()) == pytest.approx(expected, rel=1e-5)
+
+    def test_a_growing_penalty_is_on_what_goes_alone_and_grows(self) -> None:
+        kept = [np.arange(1, units) for units in context().traced.units]
+        method = Growing(context(), kept)
+        starts = np.cumsum([0, *context().traced.units[:-1]])
+        going = sum(float(self.reading()[start].square().sum()) for start in starts)
+        early, late = (float(method.penalty(context().dense, Moment(s, 10, 1, 1))) for s in (2, 8))
+        assert early == pytest.approx(0.2 / 2 * going, rel=1e-4)
+        assert late == pytest.approx(4 * early)
+
+
+@given(seed=SEEDS, share=st.floats(0, 1))
+def test_rigl_drops_the_smallest_and_grows_the_steepest(seed: int, share: float) -> None:
+    """Against the same with sorted lists."""
+    rng = np.random.default_rng(seed)
+    mask = (rng.random(30) < 0.5).astype(np.float32)
+    size, slope = rng.random(30), rng.random(30)
+    new = drop_and_grow(torch.from_numpy(mask), torch.from_numpy(size), torch.from_numpy(slope), share).numpy()
+    opened = [i for i in range(30) if mask[i]]
+    closed = [i for i in range(30) if not mask[i]]
+    moved = min(round(share * len(opened)), len(closed))
+    dropped = set(sorted(opened, key=lambda i: size[i])[:moved])
+    grown = set(sorted(closed, key=lambda i: -slope[i])[:moved])
+    assert {i for i in range(30) if new[i]} == (set(opened) - dropped) | grown
+    assert new.sum() == mask.sum()
+
+
+@given(done=st.floats(0, 1), later=st.floats(0, 1))
+def test_rigl_changes_less_and_less(done: float, later: float) -> None:
+    early, late = sorted((done, later))
+    assert changing(0.0) == pytest.approx(0.3)
+    assert changing(early) >= changing(late) >= 0
+    assert changing(0.8) == 0
+
+
+@given(seed=SEEDS)
+def test_surgery_closes_below_opens_above_and_leaves_the_rest(seed: int) -> None:
+    weight = torch.randn(40, generator=generator(seed))
+    mask = (torch.rand(40, generator=generator(seed + 1)) < 0.5).float()
+    for w, before, after in zip(weight.tolist(), mask.tolist(), surgery(weight, mask, 0.5).tolist(), strict=True):
+        assert after == (0 if abs(w) < 0.45 else 1 if abs(w) >= 0.55 else before)
+
+
+@given(seed=SEEDS, share=st.floats(0, 1))
+def test_a_share_of_all_weights_does_not_exceed_its_size(seed: int, share: float) -> None:
+    weight = torch.randn(4, 10, generator=generator(seed))
+    assert int((weight.abs() <= size_below(weight, share)).sum()) == round(40 * share)
+
+
+def test_what_is_masked_computes_with_zero_and_has_its_gradient() -> None:
+    weight = nn.Parameter(torch.randn(5, generator=generator(0)))
+    mask, factor = torch.tensor([1.0, 0, 1, 0, 1]), torch.arange(1.0, 6)
+    masked = straight_through(weight, mask)
+    assert torch.equal(masked, weight * mask)
+    (slope,) = torch.autograd.grad((masked * factor).sum(), [weight])
+    assert torch.equal(slope, factor)
