@@ -82,6 +82,7 @@ def compare(
     from autoprune.deploy.run_folder import RunFolder
 
     _require_one_of(agents, criteria, recipes)
+    _require_searches(refit, criteria or recipes)
     folder = RunFolder(out)
     if criteria is not None:
         with listening() as progress:
@@ -94,7 +95,9 @@ def compare(
         _answer_recipes(ended, as_json, folder.recipes_page)
     else:
         with listening() as progress:
-            found = pipeline.compare(spec, _names(agents or _AGENTS), seeds or 8, out, progress, refit=refit)
+            found = pipeline.compare(
+                spec, _names(_AGENTS if agents is None else agents), seeds or 8, out, progress, refit=refit
+            )
         _answer_agents(found, as_json, folder.comparison_page)
 
 
@@ -107,6 +110,11 @@ def _require_one_of(agents: str | None, criteria: str | None, recipes: str | Non
     named = [flag for flag, names in given.items() if names is not None]
     if len(named) > 1:
         raise BadInput(f"one comparison is of one kind, got {' and '.join(named)}; leave out all but one")
+
+
+def _require_searches(refit: bool, others: str | None) -> None:
+    if refit and others is not None:
+        raise BadInput("--refit is for the policies that agents find; leave it out, or compare --agents")
 
 
 def _require_no_seeds(seeds: int | None) -> None:

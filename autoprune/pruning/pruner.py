@@ -188,6 +188,8 @@ class Pruner:
     def _ranked(self, group: int) -> Ranking:
         if group not in self._rankings:
             self._rankings[group] = self.criterion.rank(self._evidence[group])
+        if len(self._rankings) == len(self.traced.space):
+            self.__dict__.pop("_evidence", None)  # as large as the weights, and never asked again
         return self._rankings[group]
 
     def _kept(self, group: int, width: int) -> IntArray:

@@ -133,3 +133,12 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_done(
     with pytest.raises(BadInput, match=says):
         compare_criteria(spec(search={"budgets": ["macs=0.4x"], **search}), names, seeds, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_agents_and_criteria_are_not_compared_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "spec.toml").write_text(spec().to_toml())
+    for more, says in ((["--agents", "random"], "leave out all but one"), (["--refit"], "leave it out")):
+        command = ["compare", str(tmp_path / "spec.toml"), "--criteria", "l1", *more, "--out", str(tmp_path / "out")]
+        assert main(command) == 2
+        assert says in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
