@@ -93,7 +93,7 @@ class _Bench:
     def row(self, recipe: Recipe) -> RecipeRow:
         """What becomes of the network by `recipe`; its trainings' states go once that is known."""
         row = RecipeRow(recipe=recipe.name, kind=recipe.kind, summary=recipe.summary, source=recipe.source)
-        states = self.folder.in_training(recipe.name).with_suffix("")
+        states = self.folder.recipe_in_training(recipe.name)
         try:
             row = row.model_copy(update={"pruned": self._line(recipe, self._context(states))})
         except BadInput:
