@@ -37,7 +37,7 @@ def compare_recipes(spec: RunSpec, names: Sequence[str], out: Path, progress: Pr
     """Prune the spec's network to its budgets by each recipe (`all` for all), and score it before and after recovery.
 
     Every network is exported, run, and measured in turns with the dense one. Writes recipes.json after
-    every recipe, and recipes.html; the same call again resumes, within a recipe from the last epoch.
+    every recipe, and recipes.html in the end; the same call again resumes, within a recipe from the last epoch.
 
     Raises `BadInput` where nothing limits the policies, or a name is no recipe's.
     """
@@ -54,7 +54,7 @@ def compare_recipes(spec: RunSpec, names: Sequence[str], out: Path, progress: Pr
         if found.row(recipe.name) is None:
             found = found.model_copy(update={"rows": (*found.rows, bench.row(recipe))})
             found.write(held)
-            write_atomic(folder.recipes_page, render(found, spec.to_toml()))
+    write_atomic(folder.recipes_page, render(found, spec.to_toml()))
     return found
 
 
