@@ -98,7 +98,11 @@ class RunFolder:
 
     def in_training(self, what: str) -> Path:
         """Where a training stands after its last epoch, for as long as it lasts."""
-        return self.path / "training" / f"{what}.safetensors"
+        return self.path / f"{what}.training.safetensors"
+
+    def recipe_in_training(self, recipe: str) -> Path:
+        """The folder in which the trainings of a recipe tell where they stand, for as long as it lasts."""
+        return self.path / f"{recipe}.training"
 
     @property
     def front(self) -> Path:

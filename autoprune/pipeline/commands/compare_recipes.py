@@ -37,7 +37,7 @@ def compare_recipes(spec: RunSpec, names: Sequence[str], out: Path, progress: Pr
     """Prune the spec's network to its budgets by each recipe (`all` for all), and score it before and after recovery.
 
     Every network is exported, run, and measured in turns with the dense one. Writes recipes.json after
-    every recipe, and recipes.html; the same call again resumes, within a recipe from the last epoch.
+    every recipe, and recipes.html in the end; the same call again resumes, within a recipe from the last epoch.
 
     Raises `BadInput` where nothing limits the policies, or a name is no recipe's.
     """
@@ -54,7 +54,7 @@ def compare_recipes(spec: RunSpec, names: Sequence[str], out: Path, progress: Pr
         if found.row(recipe.name) is None:
             found = found.model_copy(update={"rows": (*found.rows, bench.row(recipe))})
             found.write(held)
-            write_atomic(folder.recipes_page, render(found, spec.to_toml()))
+    write_atomic(folder.recipes_page, render(found, spec.to_toml()))
     return found
 
 
@@ -93,7 +93,7 @@ class _Bench:
     def row(self, recipe: Recipe) -> RecipeRow:
         """What becomes of the network by `recipe`; its trainings' states go once that is known."""
         row = RecipeRow(recipe=recipe.name, kind=recipe.kind, summary=recipe.summary, source=recipe.source)
-        states = self.folder.in_training(recipe.name).with_suffix("")
+        states = self.folder.recipe_in_training(recipe.name)
         try:
             row = row.model_copy(update={"pruned": self._line(recipe, self._context(states))})
         except BadInput:

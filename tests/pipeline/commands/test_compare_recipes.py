@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.raises(KeyboardInterrupt):
         compare_recipes(SPEC, NAMES.split(","), place / "out", Interrupting("rigl-weights"))
     assert [row.recipe for row in RecipesComparison.load(place / "out" / "recipes.json").rows] == ["one-shot"]
-    assert (place / "out" / "training" / "rigl-weights" / "pruning.safetensors").is_file()
+    assert (place / "out" / "rigl-weights.training" / "pruning.safetensors").is_file()
     assert main(["compare", str(place / "spec.toml"), "--recipes", NAMES, "--out", str(place / "out")]) == 0
     return place / "out"
 
@@ -93,7 +93,7 @@ def test_the_same_again_does_nothing_and_ends_alike(folder: Path, capsys: pytest
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(before)
     assert (folder / "recipes.json").read_text() == before
-    assert not list((folder / "training").iterdir())
+    assert not list(folder.glob("*.training*"))
 
 
 def test_an_interrupted_comparison_ends_as_one_that_was_not(
