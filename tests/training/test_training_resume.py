@@ -63,7 +63,11 @@ def train(kept: Path | None, on_epoch: int = 0) -> nn.Module:
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state that a process left which was killed after its second epoch."""
     kept = tmp_path_factory.mktemp("killed") / "training.safetensors"
-    code = f"import pathlib, test_training_resume; test_training_resume.train(pathlib.Path({str(kept)!r}), on_epoch=2)"
+    code = f"""
+import pathlib, torch, test_training_resume
+torch.set_num_threads({torch.get_num_threads()})  # the same network only on as many as this process has
+test_training_resume.train(pathlib.Path({str(kept)!r}), on_epoch=2)
+"""
     process = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, check=False)
     assert process.returncode == -signal.SIGKILL
     return kept

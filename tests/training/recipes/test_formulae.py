@@ -134,7 +134,7 @@ class TestPenalties:
         assert elastic == pytest.approx(1e-4 * (0.5 * single + 0.25 * squared), rel=1e-4)
 
     def test_slimming_is_the_sum_of_the_gammas(self) -> None:
-        expected = 1e-3 * sum(float(own.sum()) for own in context().channels.scales(context().dense))
+        expected = 1e-3 * sum(float(own.detach().sum()) for own in context().channels.scales(context().dense))
         assert float(slimming(context().channels, context().dense).detach()) == pytest.approx(expected, rel=1e-5)
 
     def test_a_growing_penalty_is_on_what_goes_alone_and_grows(self) -> None:
