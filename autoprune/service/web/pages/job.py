@@ -60,6 +60,7 @@ class Shown:
     def _show_trials(self, view: JobView) -> None:
         if not view.trials:
             fill(self.history, markup.render("no_trials", job=view.job))
+            fill(self.front, markup.render("nothing", what="What they cost is drawn against their scores then."))
             return
         fill(self.history, markup.render("picture", title="The search", svg=pictures.history(view.trials)))
         if (known := metrics_of(view.trials)) != self.metrics:
