@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import torch
 from running_service import Running, running, spec, wait_until
 
 from autoprune import pipeline
@@ -34,6 +35,7 @@ def main() -> int:
         reconstruction={"steps": 200, "together": 400},
         finetune={"epochs": 4},
     )
+    torch.set_num_threads(1)  # as the workers have: the same seed gives the same network on as many threads
     with tempfile.TemporaryDirectory() as place:
         calm = RunFolder(Path(place) / "calm")
         start = time.monotonic()
