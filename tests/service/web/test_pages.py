@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from browsing import Visit, chromium, visiting
-from running_service import Running, running, spec
+from running_service import Running, running, spec, wait_until
 from safetensors.torch import save
 from tiny import tiny_net
 
@@ -20,7 +21,7 @@ from autoprune.deploy.onnx_file.export import export_onnx
 from autoprune.spec import DeviceSpec, ModelSpec
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Dialog
 
 WIDE = {"name": "digits_cnn", "options": {"widths": [16, 24, 32]}}  # of which a few seconds' table leaves some unseen
 MODELS = {"tiny": {"name": "tiny:tiny_net"}, "resnet56": {}, "wide": WIDE}
@@ -196,6 +197,21 @@ def test_a_job_is_cancelled_on_its_page(visit: Visit, inside: Client) -> None:
     job = inside.submit(spec(name="long", search={"trials": 5000, "agent": "random"}))
     visit.go(f"/web/jobs/{job.id}")
     visit.page.on("dialog", lambda dialog: dialog.accept())
+    visit.page.get_by_role("button", name="Cancel job").click()
+    visit.page.get_by_role("status").get_by_text("cancelled").wait_for()
+
+
+def test_a_job_that_begins_while_somebody_confirms_is_cancelled_all_the_same(visit: Visit, inside: Client) -> None:
+    before, job = (inside.submit(spec(name=name, search={"trials": 5000, "agent": "random"})) for name in "ab")
+    visit.go(f"/web/jobs/{job.id}")
+
+    def confirm(dialog: Dialog) -> None:
+        inside.cancel(before.id)
+        wait_until(lambda: inside.job(job.id).state == "running")
+        time.sleep(2)  # until the server has told the page, which hears of it after this
+        dialog.accept()
+
+    visit.page.on("dialog", confirm)
     visit.page.get_by_role("button", name="Cancel job").click()
     visit.page.get_by_role("status").get_by_text("cancelled").wait_for()
     assert inside.wait(job.id).state == "cancelled"

@@ -41,7 +41,7 @@ class Shown:
     log: ui.html
     metric: Metric | None = None
     metrics: list[Metric] = field(default_factory=list)
-    state: str = ""
+    offers_deletion: bool | None = None
     view: JobView | None = None
 
     def show(self, view: JobView) -> None:
@@ -53,8 +53,9 @@ class Shown:
         fill(self.files, markup.render("files", job=view.job, files=view.artefacts))
         fill(self.log, markup.render("log", events=view.events))
         self._show_trials(view)
-        if view.job.state != self.state:
-            self.state = view.job.state
+        # Only when the offer changes: a button that is made anew while somebody answers whether to go on is not heard.
+        if view.job.is_finished is not self.offers_deletion:
+            self.offers_deletion = view.job.is_finished
             self._offer_actions(view)
 
     def _show_trials(self, view: JobView) -> None:
