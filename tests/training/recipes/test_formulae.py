@@ -142,7 +142,7 @@ class TestPenalties:
         method = Growing(context(), kept)
         starts = np.cumsum([0, *context().traced.units[:-1]])
         going = sum(float(self.reading()[start].square().sum()) for start in starts)
-        early, late = (float(method.penalty(context().dense, Moment(s, 10, 1, 1))) for s in (2, 8))
+        early, late = (float(method.penalty(context().dense, Moment(s, 10, 1, 1)).detach()) for s in (2, 8))
         assert early == pytest.approx(0.2 / 2 * going, rel=1e-4)
         assert late == pytest.approx(4 * early)
 
