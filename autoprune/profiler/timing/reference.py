@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from autoprune.device import Device
 from autoprune.profiler.runtime.protobuf import Node, write_model
 from autoprune.profiler.runtime.session import Session
@@ -42,8 +40,3 @@ class Reference:
         """Median time of three runs, now, in ms."""
         self._session.warm_up()
         return self._session.time(_RUNS).median_ms
-
-
-def speed_now(times_ms: list[float], table_ms: float) -> float:
-    """How many times longer the reference network takes than when it took `table_ms`."""
-    return float(np.median(times_ms)) / table_ms

@@ -10,7 +10,7 @@ from small_networks import CPU
 from autoprune.device import Device
 from autoprune.profiler.runtime.executed import observe
 from autoprune.profiler.runtime.session import Session
-from autoprune.profiler.timing.reference import Reference, reference_network, speed_now
+from autoprune.profiler.timing.reference import Reference, reference_network
 
 
 def test_the_reference_network_is_one_that_onnx_checks() -> None:
@@ -38,8 +38,3 @@ def test_it_does_58_million_multiply_accumulates_in_convolutions() -> None:
 def test_it_is_timed_whenever_it_is_asked(device: Device) -> None:
     reference = Reference(device)
     assert all(reference.time_ms() > 0 for _ in range(3))
-
-
-def test_speed_is_how_many_times_longer_it_takes_now() -> None:
-    assert speed_now([1.0, 2.0, 9.0], 1.0) == 2.0
-    assert speed_now([0.5, 0.5], 1.0) == 0.5
