@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from autoprune.errors import BadInput
 from autoprune.space import Policy, SearchSpace
 
+# How far medians of the same network, taken in turns with another, lie from each other at most, on a quiet machine.
+_MOST_DRIFT = 0.01
 # Policies costed at once: small enough that the intermediate arrays stay in the cache.
 _BLOCK = 512
 
@@ -91,6 +93,14 @@ class Measurement:
     median: float
     spread: float
     runs: int
+
+    @property
+    def repeatable(self) -> float:
+        """What measuring again will hardly exceed: the median and its spread.
+
+        A hundredth of the median is added at most: on a busy machine single runs spread far wider than medians do.
+        """
+        return self.median + min(self.spread, _MOST_DRIFT * self.median)
 
 
 @dataclass(frozen=True, slots=True)

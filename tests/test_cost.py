@@ -123,3 +123,9 @@ def test_a_kernel_is_written_as_its_operator_and_what_it_reads() -> None:
 
 def test_a_measurement_holds_its_spread() -> None:
     assert Measurement(1.5, 0.1, 7) == Measurement(median=1.5, spread=0.1, runs=7)
+
+
+def test_what_a_second_measurement_may_exceed_is_the_spread_but_never_a_hundredth() -> None:
+    assert Measurement(2.0, 0.01, 9).repeatable == pytest.approx(2.01)
+    assert Measurement(2.0, 0.5, 9).repeatable == pytest.approx(2.02)
+    assert Measurement(2.0, 0.0, 9).repeatable == 2.0

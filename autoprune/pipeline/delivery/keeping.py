@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -30,24 +32,35 @@ def keep_when_measured(
     """`found`, or a smaller policy of its search where it is over a budget on latency or energy on `device`.
 
     Dense and pruned networks are measured in turns; a relative budget is a share of what the dense
-    one is measured to cost. Energy counts as modelled where the machine has no meter. Raises
-    `BudgetUnreachable` where tightening does not get there.
+    one is measured to cost. They are measured once more for the report, so a policy that keeps a budget
+    by less than the spread is tightened too, and handed over only where no smaller one is found. Energy
+    counts as modelled where the machine has no meter. Raises `BudgetUnreachable` where no policy is kept.
     """
     budgets, known = list(spec.search.budgets), measures(device)
     limits = [b for b in budgets if b.metric in known]
     if not limits:
         return found
+    narrowly: Found | None = None
     with progress.stage("checking what was measured"):
         for attempt in range(1, _ATTEMPTS + 1):
             networks = [subject.network.model, found.pruned]
             with exported(networks, subject.network.images(spec.device.batch)) as paths:
-                over = {b.metric: _overshoot(b, *known[b.metric](paths)) for b in limits}
-            worst = max(over.values())
+                shares = {b.metric: _Share.of(b, *known[b.metric](paths)) for b in limits}
+            worst = max(share.repeatable for share in shares.values())
             progress.advance(attempt, _ATTEMPTS, f"{worst:.3f} of the budget")
             if worst <= 1:
                 return found
-            budgets = _tightened(costing, found.policy, budgets, over)
-            found = _smaller(costing, found, budgets)
+            if all(share.measured <= 1 for share in shares.values()):
+                narrowly = found
+            try:
+                budgets = _tightened(costing, found.policy, budgets, shares)
+                found = _smaller(costing, found, budgets)
+            except BudgetUnreachable:
+                if narrowly is None:
+                    raise
+                break
+    if narrowly is not None:
+        return narrowly
     raise BudgetUnreachable(
         f"no policy kept {' and '.join(map(str, limits))} when it was measured ({_ATTEMPTS} tried, the last at "
         f"{worst:.3f} of it): the table does not fit the device as it is now. Profile again on a quiet machine "
@@ -55,21 +68,30 @@ def keep_when_measured(
     )
 
 
-def _overshoot(limit: Budget, dense: Measurement, pruned: Measurement) -> float:
-    """What the pruned network was measured to take, as a share of the limit."""
-    allowed = limit.limit * dense.median if limit.relative else limit.limit
-    return pruned.median / allowed
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What the pruned network takes of a limit: as it was measured, and as it may be measured again."""
+
+    measured: float
+    repeatable: float
+
+    @classmethod
+    def of(cls, limit: Budget, dense: Measurement, pruned: Measurement) -> Self:
+        """Both as shares of the limit, which is itself a share of the dense network's time if it is relative."""
+        allowed = limit.limit * dense.median if limit.relative else limit.limit
+        return cls(pruned.median / allowed, pruned.repeatable / allowed)
 
 
 def _tightened(
-    costing: Costing, policy: Policy, budgets: Sequence[Budget], over: Mapping[Metric, float]
+    costing: Costing, policy: Policy, budgets: Sequence[Budget], shares: Mapping[Metric, _Share]
 ) -> list[Budget]:
-    """`budgets`, each that `policy` was measured to be `over` at what the table may predict for it to be kept.
+    """`budgets`, each that `policy` took too large a share of at what the table may predict for it to be kept.
 
     That is less than `policy` was predicted to take, which may be far below the limit: where it was, a limit that is
     only lowered by the overshoot would choose the same policy again.
     """
     loads = costing.feasible(budgets).loads(np.array([policy.widths]))[0]
+    over = {metric: share.repeatable for metric, share in shares.items()}
     return [
         Budget(b.metric, b.limit * load * _MARGIN / over[b.metric], b.relative) if over.get(b.metric, 0) > 1 else b
         for b, load in zip(budgets, loads, strict=False)  # loads on other devices come after those here
