@@ -13,6 +13,7 @@ from autoprune.deploy.words.amounts import counted, score_text
 def render(found: CriteriaComparison, spec_toml: str = "") -> str:
     """criteria.html: self-contained, no script, the same text for the same arguments."""
     seeds = counted(len({row.seed for row in found.rows}), "seed")
+    compared = {row.criterion for row in found.rows}
     return template("criteria/criteria.html").render(
         found=found,
         headline=headline(found),
@@ -22,6 +23,6 @@ def render(found: CriteriaComparison, spec_toml: str = "") -> str:
         rows=rows(found),
         picture=stages(found) if found.lines else "",
         dense=score_text(found.dense.test, found.metric),
-        known=[one for name, one in criteria().items() if any(row.criterion == name for row in found.rows)],
+        methods=[(name, one.summary, one.source) for name, one in criteria().items() if name in compared],
         spec_toml=spec_toml,
     )

@@ -8,7 +8,7 @@ from typing import Final
 from autoprune.deploy.criteria.document import CriteriaComparison, CriterionLine
 from autoprune.deploy.words.amounts import counted, is_share, score_text
 from autoprune.deploy.words.cells import Cell
-from autoprune.deploy.words.chance import half_width, on_chance
+from autoprune.deploy.words.chance import on_chance, others_told
 
 BASELINE: Final = "random"
 STAGE_WORDS: Final = {
@@ -26,17 +26,9 @@ def headline(found: CriteriaComparison) -> str:
         return "no criterion has an answer for this network"
     best, stage = found.lines[0], found.stages[-1]
     score = f"{STAGE_WORDS[stage]}: {_score(found, best, stage, 'test')}"
-    others = len(_level_with(best, found)) - 1
-    told = f", {others} others within chance of it" if others > 1 else ", another within chance of it" if others else ""
-    return f"{best.criterion} comes first of {len(found.lines)} criteria, {score}{told}"
-
-
-def _level_with(best: CriterionLine, found: CriteriaComparison) -> list[CriterionLine]:
-    """The criteria whose score on the selection split lies in the 95% interval of the best one's."""
-    stage = found.stages[-1]
-    score = best.mean(stage, "selection") or 0.0
-    least = score - (half_width(score, found.selection_images * len(best.rows)) if is_share(found.metric) else 0.0)
-    return [line for line in found.lines if (line.mean(stage, "selection") or 0.0) >= least]
+    told = [line.mean(stage, "selection") or 0.0 for line in found.lines]
+    near = others_told(told, found.selection_images * len(best.rows)) if is_share(found.metric) else ""
+    return f"{best.criterion} comes first of {len(found.lines)} criteria, {score}{near}"
 
 
 def conclusions(found: CriteriaComparison) -> tuple[str, ...]:

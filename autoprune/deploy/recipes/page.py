@@ -20,5 +20,6 @@ def render(found: RecipesComparison, spec_toml: str = "") -> str:
         rows=rows(found),
         picture=recoveries(found) if found.lines else "",
         dense=score_text(found.dense.test, found.metric),
+        methods=[(row.recipe, row.summary, row.source) for row in found.rows],
         spec_toml=spec_toml,
     )

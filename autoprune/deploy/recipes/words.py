@@ -9,7 +9,7 @@ from autoprune.deploy.document.split_scores import SplitScores
 from autoprune.deploy.recipes.document import PrunedLine, RecipesComparison, shared
 from autoprune.deploy.words.amounts import counted, is_share, score_text
 from autoprune.deploy.words.cells import Cell
-from autoprune.deploy.words.chance import on_chance
+from autoprune.deploy.words.chance import on_chance, others_told
 
 _NAMED: Final = 3
 
@@ -20,7 +20,10 @@ def headline(found: RecipesComparison) -> str:
         return "no recipe ended with a network"
     row, best = found.lines[0]
     score, dense = (score_text(scores.test, found.metric) for scores in (best.after, found.dense))
-    return f"{row.recipe} ends best of {counted(len(found.lines), 'recipe')}: {score} of the dense network's {dense}"
+    told = [line.after.selection for _, line in found.lines]
+    near = others_told(told, found.selection_images) if is_share(found.metric) else ""
+    ended = counted(len(found.lines), "recipe")
+    return f"{row.recipe} ends best of {ended}: {score} of the dense network's {dense}{near}"
 
 
 def conclusions(found: RecipesComparison) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ from autoprune.deploy.recipes.words import columns, conclusions, headline, rows
 
 
 def test_the_headline_names_the_winner() -> None:
-    assert headline(example()) == "slimming ends best of 3 recipes: 92.0% of the dense network's 96.0%"
+    assert headline(example()) == (
+        "slimming ends best of 3 recipes: 92.0% of the dense network's 96.0%, another within chance of it"
+    )
     assert headline(example().model_copy(update={"rows": ()})) == "no recipe ended with a network"
 
 
