@@ -75,6 +75,8 @@ def test_its_toml_leads_back_to_it(
         ("search.budgets", ["macs=0.5x", "macs=3M"], r"search\.budgets: .*one budget a metric, got macs=0.5x, macs="),
         ("search.budgets", ["latency=fast"], "METRIC=LIMIT.*got 'latency=fast'"),
         ("search.reward", "speed", "unknown reward 'speed'; choose from accuracy"),
+        ("search.criterion", "taylr", "there is no criterion 'taylr'; did you mean 'taylor'?"),
+        ("search.criterion", "", "there is no criterion ''; autoprune criteria list names them all"),
         ("device.provider", "tpu", r"device\.provider: .*'cpu' or 'cuda', got 'tpu'"),
         ("device.threads", 0, r"device\.threads: .*got 0"),
         ("device.batch", 70_000, r"device\.batch: .*65536, got 70000"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
@@ -17,7 +16,7 @@ from torch import Tensor
 from autoprune.criteria.evidence import Evidence
 from autoprune.criteria.ranking import Ranking
 from autoprune.errors import BadInput
-from autoprune.spec import DEFAULT_CRITERION
+from autoprune.spec import DEFAULT_CRITERION, known_criterion
 
 Score = Callable[[Evidence], Tensor]
 """What every unit of a group is worth, float64 [units]: higher is more important."""
@@ -135,12 +134,7 @@ def criteria() -> MappingProxyType[str, Criterion]:
 
 def find_criterion(name: str = DEFAULT_CRITERION) -> Criterion:
     """The criterion `name`; raises `BadInput` where there is none of it."""
-    found = criteria()
-    if name not in found:
-        near = difflib.get_close_matches(name, found, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "autoprune criteria list names them all"
-        raise BadInput(f"there is no criterion {name!r}; {hint}")
-    return found[name]
+    return criteria()[known_criterion(name)]
 
 
 def needs_of(chosen: Sequence[Criterion]) -> Need:

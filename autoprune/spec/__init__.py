@@ -1,14 +1,16 @@
 """What a user asks for, a section a module: `RunSpec` holds them all, `AgentSpec` is a file of its own."""
 
 from autoprune.spec.agent import AgentSpec
+from autoprune.spec.criterion import CRITERIA, DEFAULT_CRITERION, known_criterion
 from autoprune.spec.device import DeviceSpec, OtherDeviceSpec
 from autoprune.spec.run import RunSpec
-from autoprune.spec.search import DEFAULT_CRITERION, SearchSpec
+from autoprune.spec.search import SearchSpec
 from autoprune.spec.section import read_toml
 from autoprune.spec.subject import ModelSpec, TaskSpec
 from autoprune.spec.training import FinetuneSpec, RecipesSpec, ReconstructionSpec, TrainingSpec
 
 __all__ = [
+    "CRITERIA",
     "DEFAULT_CRITERION",
     "AgentSpec",
     "DeviceSpec",
@@ -21,5 +23,6 @@ __all__ = [
     "SearchSpec",
     "TaskSpec",
     "TrainingSpec",
+    "known_criterion",
     "read_toml",
 ]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final, Self
+from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
 from autoprune.budget import Budget
 from autoprune.cost import Metric
 from autoprune.objective import Objective
+from autoprune.spec.criterion import DEFAULT_CRITERION, CriterionName
 from autoprune.spec.fields import BudgetText, FloorText, Metrics, Patterns, one_a_metric
 from autoprune.spec.section import Section
-
-DEFAULT_CRITERION: Final = "elimination"
 
 
 class SearchSpec(Section):
@@ -33,7 +32,9 @@ class SearchSpec(Section):
     minimise: Metrics = Field((), description="what is to be least: one cost under a floor, one or two of a front")
     pareto: bool = Field(False, description="find the front of score against the costs to minimise")
     levels: int = Field(8, ge=2, le=1000, description="budget levels that a front or a floor is searched at")
-    criterion: str = Field(DEFAULT_CRITERION, description="which channels go first: a name of autoprune criteria list")
+    criterion: CriterionName = Field(
+        DEFAULT_CRITERION, description="which channels go first: a name of autoprune criteria list"
+    )
     keep: Patterns = Field((), description="channel groups to leave whole, by name or pattern, as in layer1.*")
     reward: str = Field("accuracy", description="what a trial's reward is: accuracy, R_err, R_FLOPs, R_param, ...")
     finalists: int = Field(5, ge=1, description="best trials refitted and measured before one is chosen")

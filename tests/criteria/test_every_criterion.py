@@ -15,6 +15,7 @@ from autoprune.criteria.criterion import Criterion, Need, criteria, find_criteri
 from autoprune.criteria.evidence import Evidence
 from autoprune.errors import BadInput
 from autoprune.pruning import Pruner
+from autoprune.spec import CRITERIA
 from autoprune.tracing import trace
 
 NAMES = tuple(criteria())
@@ -23,6 +24,10 @@ REDUNDANCY = ("cosine", "correlation", "clusters", "elimination", "obs", "lasso"
 # Networks with a loss, those that answer with one number a class; of the ways to write a shortcut one is enough.
 _LEFT_OUT = re.compile(r"decoder|shortcut (with|padded)")
 CLASSIFIERS = {name: case for name, case in ZOO.items() if case.groups and not _LEFT_OUT.match(name)}
+
+
+def test_a_spec_knows_the_criteria_that_there_are() -> None:
+    assert NAMES == CRITERIA
 
 
 class TestContract:

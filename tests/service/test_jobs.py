@@ -14,7 +14,7 @@ from autoprune.client import Client, JobDocument, ServiceProblem
 from autoprune.client.documents import VerifyRequest
 from autoprune.deploy.policy.document import PolicyFile
 from autoprune.deploy.report.document import Report
-from autoprune.spec import DeviceSpec, ModelSpec
+from autoprune.spec import CRITERIA, DeviceSpec, ModelSpec
 from autoprune.tables.reading import read_table
 
 
@@ -140,6 +140,7 @@ def test_devices_choices_and_health_are_told(service: Running, client: Client) -
     assert (device.name, device.provider, device.workers) == ("local", "cpu", 1)
     choices = httpx.get(f"{service.url}/v1/choices").json()
     assert choices["models"] == list(MODELS)
+    assert choices["criteria"] == list(CRITERIA)
     assert client.health().ready
     httpx.get(f"{service.url}/v1/jobs/job_{32 * '0'}")
     figures = httpx.get(f"{service.url}/metrics").text

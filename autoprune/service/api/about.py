@@ -15,6 +15,7 @@ from autoprune.client.documents import Health
 from autoprune.searchers.agents import find_agents
 from autoprune.service.records import jobs, workers
 from autoprune.service.state import Reader, Shared
+from autoprune.spec import CRITERIA
 
 router = APIRouter(tags=["about"])
 
@@ -69,13 +70,14 @@ def metrics(service: Shared, _who: Reader) -> Response:
 
 @router.get("/v1/choices", summary="What a job can name")
 def choices(service: Shared, _who: Reader) -> dict[str, Any]:
-    """The models, tasks, devices and agents that a RunSpec can name here, and the limits of its numbers."""
+    """The models, tasks, devices, agents and criteria that a RunSpec can name here, and the limits of its numbers."""
     settings = service.settings
     return {
         "models": list(settings.models),
         "tasks": list(settings.tasks),
         "devices": list(settings.devices),
         "agents": [agent.model_dump(mode="json") for agent in find_agents().values()],
+        "criteria": list(CRITERIA),
         "limits": settings.limits.model_dump(),
     }
 

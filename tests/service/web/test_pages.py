@@ -93,6 +93,7 @@ def test_a_job_is_submitted_by_the_form_and_watched_to_its_end(visit: Visit) -> 
     page.get_by_text("He et al.").or_(page.locator(".source")).first.wait_for()
     page.get_by_label("Trials").fill("12")
     page.get_by_text("More").click()
+    page.get_by_role("combobox", name="Channels chosen by").select_option("l2")
     page.get_by_label("Images of each split").fill("64")
     page.get_by_label("Training steps a block").fill("4")
     page.get_by_label("Steps of all blocks").fill("4")

@@ -7,6 +7,7 @@ from typing import Any
 
 from autoprune.client.documents import TableDocument
 from autoprune.cost import Metric
+from autoprune.spec import DEFAULT_CRITERION
 
 
 @dataclass(slots=True)
@@ -37,6 +38,7 @@ class Asked:
     table: str = ""
     foreign: bool = False
     weights: str = ""
+    criterion: str = DEFAULT_CRITERION
     trials: int = 200
     seed: int = 0
     images: int = 512
@@ -57,6 +59,7 @@ def spec_tree(asked: Asked) -> dict[str, Any]:
         "device": {"provider": asked.provider, **table},
         "search": {
             "agent": asked.agent,
+            "criterion": asked.criterion,
             "trials": asked.trials,
             "seed": asked.seed,
             "budgets": [budget.text for budget in asked.budgets],

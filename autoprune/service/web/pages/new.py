@@ -31,6 +31,7 @@ from autoprune.service.web.pages.frame import area, fill, framed, notice, pages_
 from autoprune.service.web.pages.uploading import upload_field
 from autoprune.service.web.places import NEW, WEB, job_page
 from autoprune.service.web.visitor import Refused, Visitor
+from autoprune.spec import CRITERIA
 from autoprune.tables.reading import read_table
 
 _FIRST_AGENT = "knapsack"
@@ -201,6 +202,7 @@ def _how(form: Form) -> None:
     fields.number("Fine-tuning (epochs)", asked.epochs, 0, limits.epochs, lambda v: form.change(epochs=v))
     with ui.element("details"):
         area("More", "summary")
+        fields.choice("Channels chosen by", fields.same(CRITERIA), asked.criterion, lambda v: form.change(criterion=v))
         fields.number("Images of each split", asked.images, 1, limits.images, lambda v: form.change(images=v))
         fields.number("Training steps a block", asked.steps, 0, limits.steps, lambda v: form.change(steps=v))
         fields.number("Steps of all blocks", asked.together, 0, limits.steps, lambda v: form.change(together=v))
