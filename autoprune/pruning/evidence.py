@@ -17,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from autoprune.criteria.criterion import Need
 from autoprune.criteria.evidence import Consumer, Curvature, Evidence, Gradients, Reader, Weight
 from autoprune.errors import BadInput
+from autoprune.pruning.curvature import derivatives, diagonals, random_signs
 from autoprune.pruning.hooks import removing
 from autoprune.pruning.learning import gradients_to
 from autoprune.pruning.places import Layout, Place
@@ -138,7 +139,7 @@ class _Seen:
         with torch.enable_grad(), gradients_to(weights, self._model), sdpa_kernel(SDPBackend.MATH):
             with removing(self._hooks(gates)):
                 loss = batch.loss(self._model(batch.inputs))
-            first = _derivatives(loss, [*gates.values(), *weights], create_graph=curved)
+            first = derivatives(loss, [*gates.values(), *weights], create_graph=curved)
             if curved:
                 self._curve(first, list(gates.values()), weights, len(batch.inputs))
         for group, gradient in enumerate(first[: len(gates)]):
@@ -152,14 +153,11 @@ class _Seen:
         """
         self._curved += images
         for _ in range(_PROBES):
-            signs = [self._signs(gate.shape[1:]).expand_as(gate) for gate in gates]
-            for group, own in enumerate(_diagonals(first[: len(gates)], gates, signs)):
+            signs = [random_signs(gate.shape[1:], self._rng).expand_as(gate) for gate in gates]
+            for group, own in enumerate(diagonals(first[: len(gates)], gates, signs)):
                 self._gate_curvature[group] += own.sum(0).double()
-            signs = [self._signs(weight.shape) for weight in weights]
-            _add(self._curvature, self._weights, _diagonals(first[len(gates) :], weights, signs))
-
-    def _signs(self, shape: torch.Size) -> Tensor:
-        return torch.randint(0, 2, shape, generator=self._rng).float() * 2 - 1
+            signs = [random_signs(weight.shape, self._rng) for weight in weights]
+            _add(self._curvature, self._weights, diagonals(first[len(gates) :], weights, signs))
 
     def readers(self, group: int) -> tuple[Reader, ...] | None:
         """What every reader was given of the group."""
@@ -244,19 +242,6 @@ def _readings(modules: Mapping[str, nn.Module], layouts: Sequence[Layout]) -> di
             channels = torch.from_numpy(place.channels(modules[place.layer]))
             found[place.layer].append(_Reading(group, place, channels))
     return found
-
-
-def _derivatives(of: Tensor, by: Sequence[Tensor], *, create_graph: bool) -> list[Tensor]:
-    """Derivatives by each tensor, zeros by those that `of` does not depend on."""
-    found = torch.autograd.grad(of, by, create_graph=create_graph, allow_unused=True)
-    return [torch.zeros_like(x) if own is None else own for x, own in zip(by, found, strict=True)]
-
-
-def _diagonals(first: Sequence[Tensor], by: Sequence[Tensor], signs: Sequence[Tensor]) -> list[Tensor]:
-    """z (H z) for each tensor, given the first derivatives with their graph and random signs z."""
-    along = torch.stack([(own * z).sum() for own, z in zip(first, signs, strict=True) if own.requires_grad]).sum()
-    second = torch.autograd.grad(along, by, retain_graph=True, allow_unused=True)
-    return [torch.zeros_like(z) if own is None else own * z for own, z in zip(second, signs, strict=True)]
 
 
 def _add(sums: dict[str, Tensor], names: Sequence[str], terms: Sequence[Tensor]) -> None:

@@ -19,6 +19,7 @@ from autoprune.training.recipes.preserving import PRESERVING
 from autoprune.training.recipes.recipe import Recipe
 from autoprune.training.recipes.rewinding import REWINDING
 from autoprune.training.recipes.rigl import RIGL
+from autoprune.training.recipes.single_weights import SINGLE_WEIGHTS
 from autoprune.training.recipes.soft_filters import SOFT_FILTERS
 from autoprune.training.recipes.soft_threshold import SOFT_THRESHOLD
 from autoprune.training.recipes.surgery import SURGERY
@@ -29,6 +30,7 @@ _ALL = (
     *ITERATIVE,
     *REWINDING,
     DISTILLATION,
+    *SINGLE_WEIGHTS,
     *PENALTIES,
     GROWING,
     HARD_CONCRETE,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,12 +18,22 @@ from torch import Tensor, nn
 from autoprune.tracing import trace
 from autoprune.training.channels import Channels
 from autoprune.training.method import Moment
+from autoprune.training.recipes import Context, Pruned
 from autoprune.training.recipes.growing import Growing
 from autoprune.training.recipes.gumbel import soft_draw
 from autoprune.training.recipes.hard_concrete import hard_concrete, open_probability
 from autoprune.training.recipes.masked import size_below, straight_through
 from autoprune.training.recipes.penalties import elastic_net, group_lasso, slimming, sparse_group_lasso
 from autoprune.training.recipes.rigl import changing, drop_and_grow
+from autoprune.training.recipes.single_weights import (
+    hessian_diagonal,
+    prune_by_obd,
+    prune_by_wanda,
+    saliency,
+    wanda,
+    without_lowest,
+    without_lowest_of_each_output,
+)
 from autoprune.training.recipes.soft_threshold import SoftThreshold, soft_threshold
 from autoprune.training.recipes.surgery import surgery
 from autoprune.training.recipes.variational import divergence
@@ -192,3 +204,62 @@ def test_what_is_masked_computes_with_zero_and_has_its_gradient() -> None:
     assert torch.equal(masked, weight * mask)
     (slope,) = torch.autograd.grad((masked * factor).sum(), [weight])
     assert torch.equal(slope, factor)
+
+
+@given(seed=SEEDS)
+def test_wandas_score_of_a_convolution_is_that_of_the_patches_it_reads(seed: int) -> None:
+    """|W_ij| times the norm of feature j over all patches: in numpy, patch by patch."""
+    weight, x = torch.randn(3, 2, 2, 2, generator=generator(seed)), torch.randn(4, 2, 5, 5, generator=generator(seed))
+    patches = [x[n, :, i : i + 2, j : j + 2].flatten() for n in range(4) for i in range(4) for j in range(4)]
+    norms = torch.stack(patches).norm(dim=0)
+    expected = np.abs(weight.numpy()) * norms.view(2, 2, 2).numpy()
+    np.testing.assert_allclose(wanda(weight, norms).numpy(), expected, rtol=1e-6)
+
+
+def test_the_saliency_is_what_a_quadratic_loss_rises_by() -> None:
+    h, w = torch.tensor([2.0, 0.5, -1.0]), torch.tensor([1.0, -3.0, 4.0])
+    assert saliency(w, h).tolist() == [1.0, 2.25, 0.0]
+
+
+@given(seed=SEEDS, share=st.floats(0, 1))
+def test_the_lowest_scores_go_of_all_tensors_together_or_of_each_output(seed: int, share: float) -> None:
+    scores = {"a": torch.rand(3, 4, generator=generator(seed)), "b": torch.rand(5, 2, 2, generator=generator(seed + 1))}
+    masks = without_lowest(scores, share)
+    gone = torch.cat([scores[n][m == 0] for n, m in masks.items()])
+    left = torch.cat([scores[n][m == 1] for n, m in masks.items()])
+    assert len(gone) == round(share * 32)
+    assert not len(gone) or not len(left) or gone.max() <= left.min()
+    own = without_lowest_of_each_output(scores["b"], share)
+    for row, mask in zip(scores["b"].flatten(1), own.flatten(1), strict=True):
+        assert int((mask == 0).sum()) == round(share * 4)
+        assert not (mask == 0).any() or not mask.any() or row[mask == 0].max() <= row[mask == 1].min()
+
+
+def test_the_hessians_diagonal_is_near_that_of_autograd() -> None:
+    """Of the last layer's few weights, exactly: by `torch.autograd.functional.hessian` on the same images."""
+    small = context()
+    name = next(name for name, p in small.dense.named_parameters() if p.ndim == 2)
+    seeds = [replace(small, seed=seed) for seed in range(12)]
+    estimated = torch.stack([hessian_diagonal(seeded, (name,))[name] for seeded in seeds]).mean(0)
+    inputs, targets = small.data.train.batch(torch.arange(512))
+
+    def loss(weight: Tensor) -> Tensor:
+        outputs = torch.func.functional_call(small.dense, {name: weight}, (inputs,))
+        return nn.functional.cross_entropy(outputs, targets)
+
+    weight = small.dense.get_parameter(name).detach()
+    whole = torch.autograd.functional.hessian(loss, weight)  # type: ignore[no-untyped-call]
+    exact = whole.reshape(weight.numel(), -1).diagonal().view_as(weight)
+    assert np.corrcoef(estimated.flatten().numpy(), exact.flatten().numpy())[0, 1] > 0.95
+    assert float(estimated.sum()) == pytest.approx(float(exact.sum()), rel=0.1)
+
+
+@pytest.mark.parametrize("prune", [prune_by_obd, prune_by_wanda])
+def test_single_weights_that_went_are_zero_before_channels_are_cut(prune: Callable[[Context], Pruned]) -> None:
+    small, read_by = context(), context().channels.read_by
+    sparse = prune(small).sparse
+    assert sparse is not None
+    weights = torch.cat([sparse.network.get_parameter(name).detach().flatten() for name in read_by])
+    assert float((weights == 0).float().mean()) == pytest.approx(0.5, abs=0.02)
+    total = sum(p.numel() for p in sparse.network.parameters())
+    assert sparse.sparsity == pytest.approx(float((weights == 0).sum()) / total)

@@ -10,7 +10,7 @@ from autoprune.errors import BadInput
 from autoprune.training.recipes import RECIPES, find_recipes
 
 NAMED_IN_THE_FIELD = {
-    "after training": 8,
+    "after training": 10,
     "during training": 14,
     "before training": 2,
     "accuracy-preserving": 2,
