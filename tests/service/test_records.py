@@ -100,7 +100,12 @@ def test_a_session_ends_with_its_token(engine: sa.Engine) -> None:
     assert found[1]
     assert tokens.of_session(engine, session.secret, "guess") == (found[0], False)
     assert tokens.of_session(engine, "guess", session.csrf) is None
+    other = tokens.open_session(engine, token.id)
+    assert tokens.live_sessions(engine, [session.secret, other.secret, "guess"]) == {session.secret, other.secret}
+    tokens.close_session(engine, other.secret)
+    assert tokens.live_sessions(engine, [session.secret, other.secret]) == {session.secret}
     tokens.revoke(engine, token.id)
+    assert tokens.live_sessions(engine, [session.secret]) == set()
     assert tokens.of_session(engine, session.secret, session.csrf) is None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -96,6 +97,14 @@ def of_session(engine: sa.Engine, secret: str, csrf: str | None) -> tuple[TokenD
         return None
     matches = csrf is not None and hmac.compare_digest(row.csrf, _hash(csrf))
     return TokenDocument(id=row.id, name=row.name, scope=row.scope, created=row.created), matches
+
+
+def live_sessions(engine: sa.Engine, asked: Collection[str]) -> set[str]:
+    """Of the sessions with the secrets `asked` those that are still open."""
+    by_hash = {_hash(secret): secret for secret in asked}
+    live = sa.and_(sessions.c.hash.in_(list(by_hash)), sessions.c.expires >= now())
+    with engine.connect() as connection:
+        return {by_hash[row.hash] for row in connection.execute(sa.select(sessions.c.hash).where(live))}
 
 
 def close_session(engine: sa.Engine, secret: str) -> None:

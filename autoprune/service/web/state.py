@@ -25,4 +25,4 @@ class Pages:
     @classmethod
     def of(cls, service: Service, app: ASGIApp) -> Pages:
         """Of one server."""
-        return cls(service, app, Board(service.engine), Followings(service), Present())
+        return cls(service, app, Board(service.engine), Followings(service), Present(service.engine))

@@ -194,6 +194,17 @@ def test_signing_out_ends_the_other_pages_of_the_session(visit: Visit) -> None:
     assert "/login?next=" in other.url
 
 
+def test_a_token_that_is_revoked_ends_the_pages_of_its_sessions(browser: Browser, guarded: Running) -> None:
+    own = guarded.token("read")
+    with visiting(browser, guarded) as visit:
+        visit.sign_in(own)
+        visit.page.wait_for_function("() => window.did_handshake === true")
+        revoked = guarded.command("token", "revoke", own.split("_")[1])
+        assert revoked.returncode == 0, revoked.stderr
+        visit.page.get_by_role("heading", name="Sign in").wait_for()
+        assert "/login?next=" in visit.page.url
+
+
 def test_a_job_is_cancelled_on_its_page(visit: Visit, inside: Client) -> None:
     job = inside.submit(spec(name="long", search={"trials": 5000, "agent": "random"}))
     visit.go(f"/web/jobs/{job.id}")
