@@ -18,8 +18,10 @@ from fastapi import Depends, Security
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
+from autoprune.client.documents import UploadDocument
 from autoprune.service.feed import Feed
 from autoprune.service.metrics import Metrics
+from autoprune.service.records import uploads
 from autoprune.service.records.database import open_database
 from autoprune.service.refusal import Refusal
 from autoprune.service.security.identity import Identity, identify
@@ -57,10 +59,14 @@ class Service:
         checks, writers = asyncio.Semaphore(1), anyio.CapacityLimiter(_WRITERS)
         return cls(settings, engine, client, Feed(engine), Metrics(), checks, writers)
 
+    def find_upload(self, upload: str) -> UploadDocument | None:
+        """The upload with this id; None where there is none."""
+        return uploads.find(self.engine, upload)
 
-def _remove_broken_off(uploads: Path) -> None:
+
+def _remove_broken_off(folder: Path) -> None:
     """Remove what servers that were killed have left of uploads, but for what another one may still be receiving."""
-    for part in uploads.glob(".*.part"):
+    for part in folder.glob(".*.part"):
         if part.stat().st_mtime < time.time() - _SECONDS_OF_AN_UPLOAD:
             part.unlink(missing_ok=True)
 

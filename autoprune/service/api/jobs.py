@@ -5,46 +5,31 @@ from __future__ import annotations
 import shutil
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Path, Query
 
 from autoprune.client.documents import FINISHED, JobDocument, JobPage, State
-from autoprune.service.admission import admit, device_of
-from autoprune.service.records import jobs, uploads
+from autoprune.service.admission import admit
+from autoprune.service.api.ordering import Ordered
+from autoprune.service.records import jobs
 from autoprune.service.refusal import Refusal
 from autoprune.service.state import Reader, Service, Shared, Submitter, in_turn
-from autoprune.service.submission import submit
 from autoprune.spec import RunSpec
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 JobId = Annotated[str, Path(pattern=r"^job_[0-9a-f]{32}$", description="as submitting it has answered")]
 PlainText = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
-Key = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[\x21-\x7e]{1,200}$",
-        description="the same key again answers with the same job, and makes no other",
-    ),
-]
-DeviceName = Annotated[str | None, Query(max_length=64, description="where to measure; by default the first device")]
 
 
 @router.post("", status_code=201, response_model=JobDocument, summary="Submit a run")
 @in_turn
-def submit_job(
-    spec: RunSpec, service: Shared, who: Submitter, response: Response, device: DeviceName = None, key: Key = None
-) -> JobDocument:
+def submit_job(spec: RunSpec, service: Shared, order: Ordered) -> JobDocument:
     """Take a RunSpec, the same as the command line's, as a job.
 
     Files are given by the ids of uploads, models and tasks by names on the server's list (GET /v1/choices).
     """
-    admit(spec, service.settings, lambda upload: uploads.find(service.engine, upload))
-    chosen = device_of(device, spec, service.settings)
-    tree = spec.model_dump(mode="json", exclude_none=True)
-    job, is_new = submit(service, who, "run", spec.name, tree, chosen, key)
-    response.status_code = 201 if is_new else 200
-    return job
+    admit(spec, service.settings, service.find_upload)
+    return order.take(service, "run", spec.name, spec.model_dump(mode="json", exclude_none=True), spec)
 
 
 @router.get("", summary="List jobs")

@@ -8,15 +8,14 @@ from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path
 
 from autoprune.client.documents import DeviceDocument, JobDocument, TableDocument, TableNetwork, VerifyRequest
 from autoprune.profiler.table.latency_table import LatencyTable
-from autoprune.service.admission import admit_verification, device_of, table_file, table_name, upload_path
-from autoprune.service.api.jobs import DeviceName, Key
+from autoprune.service.admission import admit_verification, table_file, table_name, upload_path
+from autoprune.service.api.ordering import Ordered
 from autoprune.service.records import jobs, uploads, workers
-from autoprune.service.state import Reader, Shared, Submitter, in_turn
-from autoprune.service.submission import submit
+from autoprune.service.state import Reader, Shared, in_turn
 from autoprune.tables.installed import table_paths
 from autoprune.tables.reading import read_table
 from autoprune.tables.review import Review, find_network
@@ -53,27 +52,16 @@ def list_tables(service: Shared, _who: Reader) -> list[TableDocument]:
 
 @router.post("/tables/verify", status_code=201, summary="Verify a table")
 @in_turn
-def verify_table(
-    asked: VerifyRequest,
-    service: Shared,
-    who: Submitter,
-    response: Response,
-    device: DeviceName = None,
-    key: Key = None,
-) -> JobDocument:
+def verify_table(asked: VerifyRequest, service: Shared, order: Ordered) -> JobDocument:
     """Check a table against the clock, as a job: networks it was not made from are measured, and compared."""
-    admit_verification(asked, service.settings, lambda upload: uploads.find(service.engine, upload))
-    chosen = device_of(device, None, service.settings)
-    tree = asked.model_dump(mode="json")
-    job, is_new = submit(service, who, "verify", f"verify-{asked.model}", tree, chosen, key)
-    response.status_code = 201 if is_new else 200
-    return job
+    admit_verification(asked, service.settings, service.find_upload)
+    return order.take(service, "verify", f"verify-{asked.model}", asked.model_dump(mode="json"))
 
 
 @router.get("/tables/{name:path}", summary="Look at a table")
 def show_table(name: TableName, service: Shared, _who: Reader, network: str | None = None) -> dict[str, Any]:
     """One table and its networks; with `network` (a name or digest) how that one was verified, and its stairs."""
-    path = table_file(name, service.settings, lambda upload: uploads.find(service.engine, upload))
+    path = table_file(name, service.settings, service.find_upload)
     told = _document(name, path, _stamp(path)).model_dump(mode="json")
     if network is not None:
         told["network"] = _reviewed(_read(path, _stamp(path)), network)

@@ -16,7 +16,6 @@ from starlette.requests import Request
 from autoprune.errors import AutopruneError
 from autoprune.profiler.table.network_profile import NetworkProfile
 from autoprune.service.admission import table_file
-from autoprune.service.records import uploads
 from autoprune.service.state import Service
 from autoprune.service.web import markup
 from autoprune.service.web.drawing import pictures
@@ -93,13 +92,13 @@ def _offer_verification(check: Check, service: Service) -> None:
 
 
 def _network(service: Service, name: str, network: str) -> NetworkProfile:
-    path = table_file(name, service.settings, lambda upload: uploads.find(service.engine, upload))
+    path = table_file(name, service.settings, service.find_upload)
     table = read_table(path)
     return table.network(find_network(table, network))
 
 
 def _content(service: Service, name: str, network: str) -> str:
-    path = table_file(name, service.settings, lambda upload: uploads.find(service.engine, upload))
+    path = table_file(name, service.settings, service.find_upload)
     return _drawn(name, path, path.stat().st_mtime_ns, network)
 
 
