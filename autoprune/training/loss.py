@@ -13,7 +13,7 @@ from autoprune.training.mixup import Labels
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T^2 KL(softmax(teacher / T) || softmax(student / T)) in nats, the batch mean (Hinton et al., 2015, sec. 2).
+    """T^2 KL(softmax(teacher / T) || softmax(student / T)) in nats, the batch mean (Hinton et al., 2015).
 
     Both logits are (N, classes). The factor T^2 keeps the gradient's size when T changes.
     """

@@ -33,6 +33,6 @@ def learning_rate(spec: TrainingSpec, done: float) -> float:
     """The learning rate once the share `done` in [0, 1] of a training is over.
 
     Of a rewound schedule the first share is left out: with `rewound = 0.6` training goes through what the
-    last 40% of the whole one had (Renda et al., ICLR 2020, section 2).
+    last 40% of the whole one had (Renda et al., ICLR 2020).
     """
     return spec.learning_rate * RATES[spec.schedule](spec.rewound + (1 - spec.rewound) * done)

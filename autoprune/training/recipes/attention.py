@@ -71,6 +71,6 @@ ATTENTION = Recipe(
     "mask-agents",
     "during training",
     "a small attention network a group gates its channels",
-    "Hu et al., CVPR 2018, eq. 3; Yamamoto & Maeno, 2018 (PCAS: attention as importance)",
+    "Yamamoto & Maeno, 2018 (PCAS: attention as importance); Hu et al., CVPR 2018 (SE), eq. 3",
     prune,
 )

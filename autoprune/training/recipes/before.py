@@ -31,7 +31,7 @@ def snip(context: Context) -> Pruned:
 
 
 def sensitivities(context: Context, network: nn.Module) -> Scores:
-    """|dL/dc| of a gate c = 1 on what reads each unit, on one batch, in nats (eq. 3 and 4, of channels)."""
+    """|dL/dc| of a gate c = 1 on what reads each unit, on one batch, in nats (eq. 5, there on each weight)."""
     inputs, targets = context.data.train.batch(torch.arange(min(_IMAGES, len(context.data.train))))
     gates = [torch.ones(units, requires_grad=True) for units in context.traced.units]
     network.train()
@@ -46,7 +46,7 @@ BEFORE = (
         "random-at-initialisation",
         "before training",
         "random channels of an untrained network, which is then trained: what every other recipe has to beat",
-        "Liu et al., ICLR 2019 (small networks trained from scratch)",
+        "Liu et al., ICLR 2019 (Rethinking the Value of Network Pruning: trained from scratch)",
         random,
         trained,
     ),
@@ -54,7 +54,7 @@ BEFORE = (
         "snip",
         "before training",
         "channels of an untrained network by the gradient of a gate on each, which is then trained",
-        "Lee et al., ICLR 2019, eq. 3-5",
+        "Lee, Ajanthan & Torr, ICLR 2019 (SNIP), section 4.1, eq. 5 and 6",
         snip,
         trained,
     ),

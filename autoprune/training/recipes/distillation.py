@@ -20,7 +20,7 @@ DISTILLATION = Recipe(
     "distillation",
     "after training",
     "prune once, then learn from the dense network's softened outputs",
-    "Hinton et al., 2015, section 2",
+    "Hinton, Vinyals & Dean, 2015 (Distilling the Knowledge in a Neural Network)",
     prune,
     taught,
 )

@@ -38,7 +38,7 @@ class Gumbel(Gates):
         return (soft > 0.5).float() + soft - soft.detach()
 
     def penalty(self, network: nn.Module, at: Moment) -> Tensor:  # noqa: ARG002
-        """lambda (mean open probability - what is to stay open)^2."""
+        """lambda (mean open probability - what is to stay open)^2; Herrmann et al. count operations instead."""
         return _STRENGTH * (torch.sigmoid(self.learned).mean() - self._open_share) ** 2
 
 
@@ -50,6 +50,6 @@ GUMBEL = Recipe(
     "gumbel-softmax",
     "during training",
     "gates drawn open or closed, with the gradient of a soft draw",
-    "Jang et al., ICLR 2017, eq. 2; Herrmann et al., ECCV 2020 (channels)",
+    "Jang, Gu & Poole, ICLR 2017, eq. 2 and section 2.2; of channels: Herrmann et al., ECCV 2020",
     partial(pruned_by_gates, make=_gates),
 )

@@ -1,4 +1,7 @@
-"""A bit is pruned after each epoch of training, on a schedule."""
+"""A bit is pruned after each epoch of training, on a schedule.
+
+The schedules are the papers'; what goes is chosen alike for all, where each of them has a criterion of its own.
+"""
 
 from __future__ import annotations
 
@@ -83,12 +86,12 @@ ITERATIVE = (
     _recipe(
         constant,
         "prune all after the first epoch, then train on",
-        "Han et al., NeurIPS 2015, section 3 (prune, then retrain)",
+        "Han et al., NIPS 2015 (Learning both Weights and Connections), section 3",
     ),
     _recipe(
         linear,
         "prune the same share after each epoch",
-        "Molchanov et al., ICLR 2017, section 2 (prune, fine-tune, again)",
+        "Molchanov et al., ICLR 2017 (Pruning CNNs for Resource Efficient Inference), section 2",
     ),
-    _recipe(cubic, "prune much early and little late", "Zhu & Gupta, 2017, eq. 1"),
+    _recipe(cubic, "prune much early and little late", "Zhu & Gupta, 2017 (To prune, or not to prune), eq. 1"),
 )

@@ -12,7 +12,7 @@ from autoprune.training.recipes.recipe import Sparse
 
 
 def straight_through(weight: Tensor, mask: Tensor) -> Tensor:
-    """weight x mask, with a gradient as if nothing were masked (Bengio et al., 2013)."""
+    """weight x mask, with a gradient as if nothing were masked (straight-through: Bengio et al., 2013)."""
     return weight + (weight * mask - weight).detach()
 
 

@@ -1,4 +1,7 @@
-"""Training on with a penalty that draws channels that do little to zero."""
+"""Training on with a penalty that draws channels that do little to zero.
+
+A group of weights is what reads one channel, so that a penalised channel can be cut whatever norms lie before it.
+"""
 
 from __future__ import annotations
 
@@ -37,19 +40,22 @@ def slimming(channels: Channels, network: nn.Module) -> Tensor:
 
 
 def group_lasso(channels: Channels, network: nn.Module) -> Tensor:
-    """lambda sum_u sqrt(p_u) ||w_u||_2 over the units, p_u weights w_u reading unit u."""
+    """lambda sum_u sqrt(p_u) ||w_u||_2 over the units, p_u weights w_u reading unit u.
+
+    The factor sqrt(p_u) is Yuan & Lin's (JRSS B 68, 2006); Wen et al. have none.
+    """
     pairs = zip(channels.counts(network), channels.norms(network), strict=True)
     return _LASSO * torch.stack([(count.sqrt() * norm).sum() for count, norm in pairs]).sum()
 
 
 def sparse_group_lasso(channels: Channels, network: nn.Module) -> Tensor:
-    """(1 - a) of the group lasso, a of lambda ||w||_1."""
+    """(1 - a) lambda sum_u sqrt(p_u) ||w_u||_2 + a lambda ||w||_1: group lasso and lasso."""
     single = torch.cat(channels.summed(network, 1)).sum()
     return (1 - _SINGLE) * group_lasso(channels, network) + _SINGLE * _LASSO * single
 
 
 def elastic_net(channels: Channels, network: nn.Module) -> Tensor:
-    """lambda (a ||w||_1 + (1 - a) / 2 ||w||_2^2)."""
+    """lambda (a ||w||_1 + (1 - a) / 2 ||w||_2^2), as Friedman et al. write it (J. Stat. Software 33, 2010)."""
     single, squared = (torch.cat(channels.summed(network, power)).sum() for power in (1, 2))
     return _ELASTIC * (_SINGLE * single + (1 - _SINGLE) / 2 * squared)
 
@@ -67,18 +73,18 @@ def _recipe(penalty: Penalty, name: str, summary: str, source: str) -> Recipe:
 
 
 PENALTIES = (
-    _recipe(slimming, "slimming", "L1 on the batch norms' gamma", "Liu et al., ICCV 2017, eq. 1"),
+    _recipe(slimming, "slimming", "L1 on the batch norms' gamma", "Liu et al., ICCV 2017 (Network Slimming), eq. 1"),
     _recipe(
         group_lasso,
         "group-lasso",
         "L2 norms of each channel's reading weights",
-        "Wen et al., NeurIPS 2016, section 3.2",
+        "Wen et al., NIPS 2016 (Learning Structured Sparsity: SSL)",
     ),
     _recipe(
         sparse_group_lasso,
         "sparse-group-lasso",
         "group lasso, and L1 on single weights beside it",
-        "Simon et al., JCGS 2013, section 2; Scardapane et al., Neurocomputing 2017",
+        "Scardapane et al., Neurocomputing 241, 2017; Simon et al., JCGS 22, 2013",
     ),
-    _recipe(elastic_net, "elastic-net", "L1 and L2 on single weights", "Zou & Hastie, JRSS B 2005, section 2.1"),
+    _recipe(elastic_net, "elastic-net", "L1 and L2 on single weights", "Zou & Hastie, J. R. Stat. Soc. B 67, 2005 (elastic net)"),
 )

@@ -52,14 +52,14 @@ PRESERVING = (
         "accuracy-tolerance",
         "accuracy-preserving",
         "the smallest network, by bisection, that loses no more than a tolerance",
-        "He et al., ECCV 2018 (AMC: accuracy-guaranteed compression), with bisection for its search",
+        "He et al., ECCV 2018 (AMC: accuracy-guaranteed compression), bisected instead of searched",
         within_tolerance,
     ),
     Recipe(
         "compression-rate",
         "accuracy-preserving",
         "the network with a wanted rate of compression",
-        "Blalock et al., MLSys 2020 (compression ratio)",
+        "Blalock et al., MLSys 2020 (What Is the State of Neural Network Pruning?)",
         compressed,
     ),
 )

@@ -1,4 +1,7 @@
-"""The pruned network is trained again, with the learning rates, or from the weights, of an earlier time."""
+"""The pruned network is trained again, with the learning rates, or from the weights, of an earlier time.
+
+When to go back to is the papers'; they prune the smallest weights, here channels go as in one-shot pruning.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ REWINDING = (
         "lr-rewinding",
         "after training",
         "prune once, then train with the rates that the original training ended with",
-        "Renda et al., ICLR 2020, section 2",
+        "Renda, Frankle & Carbin, ICLR 2020 (Comparing Rewinding and Fine-tuning)",
         prune,
         rewound_rates,
     ),
@@ -79,7 +82,7 @@ REWINDING = (
         "weight-rewinding",
         "after training",
         "prune once, then set the weights back to the middle of training and go on from there",
-        "Renda et al., ICLR 2020, section 2",
+        "Renda, Frankle & Carbin, ICLR 2020 (Comparing Rewinding and Fine-tuning)",
         partial(ticket, share=_LATE),
         partial(rewound_weights, share=_LATE),
     ),
@@ -87,7 +90,7 @@ REWINDING = (
         "lottery-ticket",
         "after training",
         "prune once, then set the weights back to an early checkpoint and train anew",
-        "Frankle & Carbin, ICLR 2019; Frankle et al., ICML 2020 (early checkpoint)",
+        "Frankle & Carbin, ICLR 2019; Frankle et al., ICML 2020 (Linear Mode Connectivity)",
         partial(ticket, share=_EARLY),
         partial(rewound_weights, share=_EARLY),
     ),

@@ -1,4 +1,8 @@
-"""RigL: the network is sparse from the start; what is small is dropped, and what has a large gradient grows."""
+"""RigL: the network is sparse from the start; what is small is dropped, and what has a large gradient grows.
+
+The paper begins with random weights and random places, and spends a step on each change; here a trained network's
+largest weights are open at first, and a step of training follows each change at once.
+"""
 
 from __future__ import annotations
 
@@ -19,25 +23,22 @@ _EVERY, _FRACTION, _UNTIL = 16, 0.3, 0.75  # steps between two changes, share th
 
 
 def changing(done: float) -> float:
-    """Which share changes places: alpha / 2 (1 + cos(pi t / T_end)), 0 after T_end (section 3, update schedule)."""
+    """Which share changes places: alpha / 2 (1 + cos(pi t / T_end)), 0 after T_end (section 3, f_decay)."""
     return _FRACTION / 2 * (1 + math.cos(math.pi * done / _UNTIL)) if done < _UNTIL else 0.0
 
 
 def drop_and_grow(mask: Tensor, size: Tensor, gradient: Tensor, share: float) -> Tensor:
-    """The mask with `share` of what is open moved: away from the smallest `size`, to the largest `gradient`.
+    """The mask with `share` of what is open dropped, the smallest `size`, and as many grown, the largest `gradient`.
 
-    All of one shape; what was just dropped does not grow again at once, and as many are open as before.
+    All of one shape. Whatever is not open any more may grow, so that what was just dropped comes back where its
+    gradient is among the largest (section 3, algorithm 1).
     """
-    opened = int(mask.sum())
-    moved = min(round(share * opened), mask.numel() - opened)
-    if not moved:
-        return mask
-    flat = mask.flatten() > 0
-    dropped = size.flatten().masked_fill(~flat, math.inf).topk(moved, largest=False).indices
-    grown = gradient.flatten().masked_fill(flat, -math.inf).topk(moved).indices
-    new = flat.float()
-    new[dropped], new[grown] = 0.0, 1.0
-    return new.view_as(mask)
+    opened = mask.flatten() > 0
+    moved = round(share * int(opened.sum()))
+    dropped = size.flatten().masked_fill(~opened, math.inf).topk(moved, largest=False).indices
+    stays = opened.index_fill(0, dropped, False)
+    grown = gradient.flatten().masked_fill(stays, -math.inf).topk(moved).indices
+    return stays.index_fill(0, grown, True).to(mask.dtype).view_as(mask)
 
 
 class SparseWeights(Masked):
@@ -57,7 +58,7 @@ class SparseWeights(Masked):
                 assert weight.grad is not None
                 if at.step % _EVERY == 0 and at.step:
                     new = drop_and_grow(mask, weight.abs(), weight.grad.abs(), changing(at.done))
-                    weight.mul_(mask)  # what grows begins at zero
+                    weight.mul_(mask)  # what was closed and grows begins at zero
                     mask.copy_(new)
                 weight.grad.mul_(mask)
 
@@ -129,14 +130,14 @@ RIGL = (
         "rigl-channels",
         "during training",
         "channels drop by size and grow by gradient, their number fixed",
-        "Evci et al., ICML 2020, section 3 (there of single weights)",
+        "Evci et al., ICML 2020 (RigL), section 3, there of single weights",
         prune_channels,
     ),
     Recipe(
         "rigl-weights",
         "during training",
         "single weights drop by size and grow by gradient; channels that are hardly read are then cut",
-        "Evci et al., ICML 2020, section 3",
+        "Evci et al., ICML 2020 (RigL), section 3",
         prune_weights,
     ),
 )

@@ -12,7 +12,10 @@ from autoprune.training.recipes.recipe import Context, Pruned, Recipe, Scores, e
 
 
 class SoftFilters(Method):
-    """Zeroes what reads the units of the smallest norms, as many as the budgets ask for, and lets it learn on."""
+    """Zeroes what reads the units of the smallest norms, as many as the budgets ask for, and lets it learn on.
+
+    The paper does so with the filters that make units, the same share of them in every layer.
+    """
 
     def __init__(self, context: Context) -> None:
         super().__init__()
@@ -47,6 +50,6 @@ SOFT_FILTERS = Recipe(
     "soft-filter-pruning",
     "during training",
     "zero the weakest channels after each epoch; they may come back",
-    "He et al., IJCAI 2018, algorithm 1",
+    "He et al., IJCAI 2018 (Soft Filter Pruning)",
     prune,
 )

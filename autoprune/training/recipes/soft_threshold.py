@@ -14,12 +14,12 @@ _START, _DECAY = -3.0, 2.5e-3
 
 
 def soft_threshold(size: Tensor, threshold: Tensor) -> Tensor:
-    """relu(size - threshold), of sizes >= 0: what is left of them (section 3)."""
+    """relu(size - threshold), of sizes >= 0: what is left of them."""
     return F.relu(size - threshold)
 
 
 class SoftThreshold(Method):
-    """w_u relu(1 - g(s) / ||w_u||) for the weights that read unit u: the paper's threshold, of a channel's norm.
+    """w_u relu(1 - g(s) / ||w_u||) for the weights that read unit u: sign(w) relu(|w| - g(s)), of a channel's norm.
 
     g is the sigmoid, s one number a group, in units of the group's mean norm; decay draws s to 0 and so
     the threshold up.
@@ -62,6 +62,6 @@ SOFT_THRESHOLD = Recipe(
     "soft-threshold",
     "during training",
     "a learned threshold a group, below which channels vanish (STR)",
-    "Kusupati et al., ICML 2020, section 3 (there of single weights)",
+    "Kusupati et al., ICML 2020 (STR), there of single weights",
     prune,
 )

@@ -17,14 +17,18 @@ _EVERY, _UNSURE = 16, 0.1  # steps between two surgeries; thresholds lie so far 
 
 
 def surgery(weight: Tensor, mask: Tensor, threshold: float) -> Tensor:
-    """The mask after one surgery: closed below a = 0.9 t, open from b = 1.1 t, as it was in between (eq. 3)."""
+    """The mask after one surgery: closed below a = 0.9 t, open from b = 1.1 t, as it was in between."""
     size = weight.abs()
     spliced = torch.where(size >= (1 + _UNSURE) * threshold, torch.ones_like(mask), mask)
     return torch.where(size < (1 - _UNSURE) * threshold, torch.zeros_like(mask), spliced)
 
 
 class Surgery(Masked):
-    """Masked weights go on learning, so that one that was cut by mistake can grow back over the threshold."""
+    """Masked weights go on learning, so that one that was cut by mistake can grow back over the threshold.
+
+    The threshold t follows from the share that is to go, on a cubic schedule. In the authors' code it is the layer's
+    mean |w| at first plus some of its deviations, and surgeries become rarer.
+    """
 
     def __init__(self, network: nn.Module, names: tuple[str, ...], share: float) -> None:
         super().__init__(network, names)
@@ -53,6 +57,6 @@ SURGERY = Recipe(
     "dynamic-surgery",
     "during training",
     "prune single weights and splice them back; channels that are hardly read any more are then cut",
-    "Guo et al., NeurIPS 2016, eq. 1-3",
+    "Guo, Yao & Chen, NIPS 2016 (Dynamic Network Surgery)",
     prune,
 )

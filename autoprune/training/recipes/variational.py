@@ -1,4 +1,7 @@
-"""Variational dropout: noise whose variance is learned; a channel that bears much of it carries nothing."""
+"""Variational dropout: noise whose variance is learned; a channel that bears much of it carries nothing.
+
+The noise is Gaussian, one a channel and batch; Molchanov et al. have one a weight, Neklyudov et al. log-normal noise.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _STRENGTH, _START = 0.1, -6.0
 
 
 def divergence(log_alpha: Tensor) -> Tensor:
-    """KL of the posterior from the log-uniform prior, up to a constant (eq. 14): falls to 0 as alpha grows.
+    """KL of the posterior from the log-uniform prior, up to a constant, approximated: falls to 0 as alpha grows.
 
     k1 - k1 sigmoid(k2 + k3 log alpha) + log(1 + 1 / alpha) / 2, in nats, elementwise.
     """
@@ -37,7 +40,7 @@ class VariationalDropout(Gates):
         return 1 + torch.exp(self.learned / 2) * torch.randn_like(self.learned)
 
     def penalty(self, network: nn.Module, at: Moment) -> Tensor:  # noqa: ARG002
-        """The mean divergence, weaker at the start (section 5.1: warm-up)."""
+        """The mean divergence, from 0 at the start (the paper's warm-up) to lambda at the end."""
         return _STRENGTH * at.done * divergence(self.learned).mean()
 
 
@@ -49,6 +52,6 @@ VARIATIONAL = Recipe(
     "variational-dropout",
     "during training",
     "multiplicative noise with a learned variance a channel; the noisiest go",
-    "Molchanov et al., ICML 2017, eq. 14; Neklyudov et al., NeurIPS 2017 (channels)",
+    "Molchanov, Ashukha & Vetrov, ICML 2017, section 4.2; of channels: Neklyudov et al., NIPS 2017",
     partial(pruned_by_gates, make=_gates, sign=-1.0),
 )

@@ -19,7 +19,7 @@ from autoprune.tracing import trace
 from autoprune.training.channels import Channels
 from autoprune.training.method import Moment
 from autoprune.training.recipes import Context, Pruned
-from autoprune.training.recipes.growing import Growing
+from autoprune.training.recipes.growing import Growing, chosen
 from autoprune.training.recipes.gumbel import soft_draw
 from autoprune.training.recipes.hard_concrete import hard_concrete, open_probability
 from autoprune.training.recipes.masked import size_below, straight_through
@@ -149,6 +149,15 @@ class TestPenalties:
         expected = 1e-3 * sum(float(own.detach().sum()) for own in context().channels.scales(context().dense))
         assert float(slimming(context().channels, context().dense).detach()) == pytest.approx(expected, rel=1e-5)
 
+    def test_what_is_to_go_has_the_smallest_l1_norms_of_its_group(self) -> None:
+        policy, kept = chosen(context())
+        assert sum(map(len, kept)) < sum(context().traced.units)
+        norms = torch.split(torch.stack([w.abs().sum() for w in self.reading()]), list(context().traced.units))
+        for own, stays in zip(norms, kept, strict=True):
+            goes = np.setdiff1d(np.arange(len(own)), stays)
+            assert not len(goes) or own[goes].max() <= own[stays].min()
+        assert policy.widths == tuple(map(len, kept))
+
     def test_a_growing_penalty_is_on_what_goes_alone_and_grows(self) -> None:
         kept = [np.arange(1, units) for units in context().traced.units]
         method = Growing(context(), kept)
@@ -161,18 +170,23 @@ class TestPenalties:
 
 @given(seed=SEEDS, share=st.floats(0, 1))
 def test_rigl_drops_the_smallest_and_grows_the_steepest(seed: int, share: float) -> None:
-    """Against the same with sorted lists."""
+    """Algorithm 1 of the paper with sorted lists: what grows is looked for among all that is not open any more."""
     rng = np.random.default_rng(seed)
     mask = (rng.random(30) < 0.5).astype(np.float32)
     size, slope = rng.random(30), rng.random(30)
     new = drop_and_grow(torch.from_numpy(mask), torch.from_numpy(size), torch.from_numpy(slope), share).numpy()
-    opened = [i for i in range(30) if mask[i]]
-    closed = [i for i in range(30) if not mask[i]]
-    moved = min(round(share * len(opened)), len(closed))
-    dropped = set(sorted(opened, key=lambda i: size[i])[:moved])
-    grown = set(sorted(closed, key=lambda i: -slope[i])[:moved])
-    assert {i for i in range(30) if new[i]} == (set(opened) - dropped) | grown
+    opened = sorted((i for i in range(30) if mask[i]), key=lambda i: size[i])
+    moved = round(share * len(opened))
+    active = set(opened[moved:])
+    grown = sorted((i for i in range(30) if i not in active), key=lambda i: -slope[i])[:moved]
+    assert {i for i in range(30) if new[i]} == active | set(grown)
     assert new.sum() == mask.sum()
+
+
+def test_rigl_takes_back_what_it_dropped_where_the_loss_asks_for_it() -> None:
+    mask, size = torch.tensor([1.0, 1.0, 0.0]), torch.tensor([0.1, 0.2, 0.0])
+    assert drop_and_grow(mask, size, torch.tensor([9.0, 0.0, 1.0]), 0.5).tolist() == [1, 1, 0]
+    assert drop_and_grow(mask, size, torch.tensor([1.0, 0.0, 9.0]), 0.5).tolist() == [0, 1, 1]
 
 
 @given(done=st.floats(0, 1), later=st.floats(0, 1))
