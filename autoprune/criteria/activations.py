@@ -20,21 +20,24 @@ from autoprune.criteria.weights import entropy
 _BINS: Final = 100
 
 
-@criterion("mean-activation", needs=Need.ACTIVATIONS, source="Molchanov et al., ICLR 2017, section 2.2 (activation)")
+@criterion("mean-activation", needs=Need.ACTIVATIONS, source="Molchanov et al., ICLR 2017 (Pruning CNNs), section 2.2")
 def mean_activation(evidence: Evidence) -> Tensor:
-    """Mean magnitude of the activations."""
+    """Mean magnitude of the activations.
+
+    The paper's is the mean of the activations themselves, which after a ReLU is the same.
+    """
     return _mean(evidence, lambda reader: _share(reader.values.double().abs().mean((0, 1))))
 
 
-@criterion("variance", needs=Need.ACTIVATIONS, source="Polyak & Wolf, IEEE Access 3, 2015 (inbound pruning)")
+@criterion("variance", needs=Need.ACTIVATIONS, source="Polyak & Wolf, IEEE Access 3, 2015 (Channel-Level Acceleration)")
 def variance(evidence: Evidence) -> Tensor:
     """Variance of the activations: what hardly varies, a bias can stand for."""
     return _mean(evidence, lambda reader: _share(_flat(reader).var(0, correction=0)))
 
 
-@criterion("apoz", needs=Need.ACTIVATIONS, source="Hu et al., 2016 (Network Trimming), definition of APoZ")
+@criterion("apoz", needs=Need.ACTIVATIONS, source="Hu et al., 2016 (Network Trimming)")
 def apoz(evidence: Evidence) -> Tensor:
-    """1 minus the average percentage of zeros among the activations.
+    """1 minus the average percentage of zeros among the activations, over images and positions.
 
     Equal for all units where nothing sets activations to zero; equals go by number.
     """
@@ -44,17 +47,20 @@ def apoz(evidence: Evidence) -> Tensor:
 @criterion(
     "wanda",
     needs=Need.WEIGHTS | Need.ACTIVATIONS,
-    source="Sun et al., ICLR 2024, section on the pruning metric, summed over weights",
+    source="Sun et al., ICLR 2024 (Wanda: A Simple and Effective Pruning Approach for LLMs)",
 )
 def wanda(evidence: Evidence) -> Tensor:
-    """Sum of |w| over all that multiply the unit, times the Euclidean norm of its activations."""
+    """Sum of |w| over all that multiply the unit, times the Euclidean norm of its activations.
+
+    The paper prunes single weights by |w| times the norm of the input that each multiplies.
+    """
     return _mean(evidence, lambda reader: _share(reader.weight.abs().sum(1) * _flat(reader).norm(dim=0)))
 
 
 @criterion(
     "activation-entropy",
     needs=Need.ACTIVATIONS,
-    source="Luo & Wu, 2017, section on the entropy-based channel selection",
+    source="Luo & Wu, 2017 (An Entropy-based Pruning Method for CNN Compression)",
 )
 def activation_entropy(evidence: Evidence) -> Tensor:
     """Entropy in nats of the unit's mean activation over images, in 100 bins between its least and largest."""
@@ -64,18 +70,21 @@ def activation_entropy(evidence: Evidence) -> Tensor:
 @criterion(
     "correlation",
     needs=Need.ACTIVATIONS,
-    source="Babaeizadeh et al., 2016 (NoiseOut), section on pruning a single neuron",
+    source="Babaeizadeh, Smaragdis & Campbell, 2016 (NoiseOut)",
 )
 def correlation(evidence: Evidence) -> Tensor:
     """1 - |r| at which one of the most correlated pair of units left is dropped, pair by pair.
 
-    A unit that does not vary says nothing that a bias could not, and is dropped first.
+    A unit that does not vary says nothing that a bias could not, and is dropped first. The noise outputs
+    that the paper trains to make neurons correlated are left out.
     """
     scores = one_of_each_pair(_correlations(evidence))
     return torch.where(_still(evidence), -1.0, scores)
 
 
-@criterion("clusters", needs=Need.ACTIVATIONS, source="Ayinde & Zurada, 2018 (of filters); here of activations")
+@criterion(
+    "clusters", needs=Need.ACTIVATIONS, source="Ayinde & Zurada, 2018 (Redundant Feature Pruning), there of filters"
+)
 def clusters(evidence: Evidence) -> Tensor:
     """Distance 1 - |r| at which the unit's cluster is merged into one that stands for it.
 

@@ -15,14 +15,15 @@ from autoprune.criteria.removal import at_a_step
 @criterion(
     "dcp",
     needs=Need.MOMENTS | Need.GRADIENTS | Need.LABELS,
-    source="Zhuang et al., NeurIPS 2018 (DCP), greedy algorithm for channel selection",
+    source="Zhuang et al., NeurIPS 2018 (Discrimination-aware Channel Pruning)",
 )
 def dcp(evidence: Evidence) -> Tensor:
     """Place in DCP's greedy selection: the unit is taken whose weights have the largest gradient of both losses.
 
     The losses are the reconstruction's, whose weights are refitted over what was taken so far, and
-    the discrimination's, whose gradient starts with the same length. Here the network's own head
-    discriminates, at its trained weights, where the paper trains one for every stage.
+    the discrimination's, whose gradient starts with the same length. That one is taken once, at the
+    trained weights, and of the network's own head, where the paper trains a head for every stage and
+    takes the gradient anew for each channel.
     """
     consumers, nothing = evidence.consumers, torch.arange(0)
     discrimination = [levelled(gradient) for gradient in given(evidence.gradients).read]
@@ -43,7 +44,7 @@ def dcp(evidence: Evidence) -> Tensor:
 @criterion(
     "lda",
     needs=Need.ACTIVATIONS | Need.LABELS,
-    source="Fisher, 1936; of neurons: Tian, Arbel & Clark, 2018 (deep LDA pruning)",
+    source="Tian, Arbel & Clark, 2017 (Deep LDA-Pruned Nets), after Fisher, 1936",
 )
 def lda(evidence: Evidence) -> Tensor:
     """Fisher's ratio of a unit's mean activations over images: variance between the classes over that within them."""

@@ -45,7 +45,7 @@ def eliminate(evidence: Evidence) -> Ranking:
 @criterion(
     "elimination",
     needs=Need.WEIGHTS | Need.MOMENTS,
-    source="Hassibi & Stork, NIPS 1992 (Optimal Brain Surgeon), eq. 5, for channels, again after each",
+    source="Hassibi & Stork, NIPS 1992 (Optimal Brain Surgeon), for channels, again after each",
     ranking=eliminate,
     partial=True,
 )
@@ -57,7 +57,7 @@ def elimination(evidence: Evidence) -> Tensor:
     return positions_of(torch.from_numpy(eliminate(evidence).order))
 
 
-@criterion("thinet", needs=Need.MOMENTS, source="Luo, Wu & Lin, ICCV 2017 (ThiNet), the greedy algorithm")
+@criterion("thinet", needs=Need.MOMENTS, source="Luo, Wu & Lin, ICCV 2017 (ThiNet), its greedy algorithm")
 def thinet(evidence: Evidence) -> Tensor:
     """Place in ThiNet's greedy order: the unit goes whose contribution adds least to all that has gone.
 
@@ -74,7 +74,7 @@ def thinet(evidence: Evidence) -> Tensor:
 
 
 @criterion(
-    "lasso", needs=Need.MOMENTS, source="He, Zhang & Sun, ICCV 2017, section 3.1 (LASSO and least squares in turns)"
+    "lasso", needs=Need.MOMENTS, source="He, Zhang & Sun, ICCV 2017 (Channel Pruning: LASSO and least squares in turns)"
 )
 def lasso(evidence: Evidence) -> Tensor:
     """Place in the order in which the LASSO lets units go, the weights refitted in turns.

@@ -1,7 +1,8 @@
 """Removing units from a layer that takes over, as far as it can, what they carried.
 
 Removing the inputs S of a linear layer with weights W and input second moments H, and refitting the rest, costs
-tr(W_S^T (H^-1_SS)^-1 W_S): Optimal Brain Surgeon (Hassibi & Stork, NIPS 1992, eq. 5) for a group of weights at once.
+tr(W_S^T (H^-1_SS)^-1 W_S): Optimal Brain Surgeon (Hassibi & Stork, NIPS 1992) for a group of weights at once, of the
+squared error of the layer's output. For one weight w_q it is their w_q^2 / [H^-1]_qq, but for a factor of a half.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from autoprune.criteria.redundancy import one_of_each_pair
 _BINS: Final = 32  # of the weights' histogram
 
 
-@criterion("random", needs=Need.WEIGHTS, source="Mittal et al., WACV 2018 (random pruning as the baseline)")
+@criterion("random", needs=Need.WEIGHTS, source="Mittal et al., WACV 2018 (Recovering from Random Pruning)")
 def random(evidence: Evidence) -> Tensor:
     """Nothing: a seeded draw, what every other criterion has to beat.
 
@@ -29,20 +29,20 @@ def random(evidence: Evidence) -> Tensor:
     return torch.rand(evidence.units, generator=generator, dtype=torch.float64)
 
 
-@criterion("l1", needs=Need.WEIGHTS, source="Li et al., ICLR 2017, section 3.1")
+@criterion("l1", needs=Need.WEIGHTS, source="Li et al., ICLR 2017 (Pruning Filters), section 3.1")
 def l1(evidence: Evidence) -> Tensor:
     """Sum of the filter's absolute weights."""
     return evidence.filters.abs().sum(1)
 
 
-@criterion("l2", needs=Need.WEIGHTS, source="He et al., IJCAI 2018 (soft filter pruning), section on filter selection")
+@criterion("l2", needs=Need.WEIGHTS, source="He et al., IJCAI 2018 (Soft Filter Pruning)")
 def l2(evidence: Evidence) -> Tensor:
     """Euclidean norm of the filter's weights."""
     norms: Tensor = evidence.filters.norm(dim=1)
     return norms
 
 
-@criterion("l0", needs=Need.WEIGHTS, source="share of non-zeros, as counted since Han et al., NIPS 2015")
+@criterion("l0", needs=Need.WEIGHTS, source="Han et al., NIPS 2015 (Learning both Weights and Connections)")
 def l0(evidence: Evidence) -> Tensor:
     """Share of the filter's weights that are not zero.
 
@@ -54,12 +54,13 @@ def l0(evidence: Evidence) -> Tensor:
 @criterion(
     "weight-entropy",
     needs=Need.WEIGHTS,
-    source="Shannon, 1948, section 6; of weights: Hur & Kang, J. Supercomputing, 2019",
+    source="Hur & Kang, J. Supercomputing 75, 2019 (Entropy-based Pruning Method for CNNs)",
 )
 def weight_entropy(evidence: Evidence) -> Tensor:
     """Entropy of the histogram of the filter's weights, in nats.
 
-    32 bins over the range of all of the group's filters. A filter of equal weights has none.
+    -sum p log p of the shares p of 32 bins over the range of all of the group's filters. A filter of equal
+    weights has none. The paper sets a threshold for single weights by their information while it trains.
     """
     filters = evidence.filters.numpy()
     edges = np.histogram_bin_edges(filters, _BINS)
@@ -67,7 +68,7 @@ def weight_entropy(evidence: Evidence) -> Tensor:
     return entropy(torch.from_numpy(counts))
 
 
-@criterion("fpgm", needs=Need.WEIGHTS, source="He et al., CVPR 2019, section on filter pruning via geometric median")
+@criterion("fpgm", needs=Need.WEIGHTS, source="He et al., CVPR 2019 (FPGM: Filter Pruning via Geometric Median)")
 def fpgm(evidence: Evidence) -> Tensor:
     """Sum of distances to all other filters: those near the geometric median can be replaced by others.
 
@@ -76,11 +77,14 @@ def fpgm(evidence: Evidence) -> Tensor:
     return torch.cdist(evidence.filters, evidence.filters).sum(1)
 
 
-@criterion("cosine", needs=Need.WEIGHTS, source="Ayinde, Inanc & Zurada, Neural Networks 118, 2019")
+@criterion(
+    "cosine", needs=Need.WEIGHTS, source="Ayinde, Inanc & Zurada, Neural Networks 118, 2019 (Redundant Feature Pruning)"
+)
 def cosine(evidence: Evidence) -> Tensor:
     """Cosine distance between filters at which one of the most similar pair left is dropped, pair by pair.
 
-    A filter of zeros points nowhere and is dropped first.
+    The paper clusters filters by this distance, up to a threshold. A filter of zeros points nowhere and is
+    dropped first.
     """
     norms = evidence.filters.norm(dim=1, keepdim=True)
     directions = evidence.filters / norms.clamp_min(1e-30)
@@ -89,7 +93,7 @@ def cosine(evidence: Evidence) -> Tensor:
     return torch.where(zero, -1.0, scores)
 
 
-@criterion("bn-gamma", needs=Need.NORMS, source="Liu et al., ICCV 2017 (Network Slimming), section 3")
+@criterion("bn-gamma", needs=Need.NORMS, source="Liu et al., ICCV 2017 (Network Slimming)")
 def bn_gamma(evidence: Evidence) -> Tensor:
     """Absolute batch norm weight of the channel.
 
@@ -99,9 +103,9 @@ def bn_gamma(evidence: Evidence) -> Tensor:
     return torch.cat([levelled(scale) for scale in evidence.scales], dim=1).abs().sum(1)
 
 
-@criterion("lamp", needs=Need.WEIGHTS, source="Lee et al., ICLR 2021, section on the LAMP score, for filters")
+@criterion("lamp", needs=Need.WEIGHTS, source="Lee et al., ICLR 2021 (LAMP: Layer-Adaptive Sparsity), there of weights")
 def lamp(evidence: Evidence) -> Tensor:
-    """Squared norm of the filter as a share of those that are no smaller.
+    """Squared norm of the filter as a share of the sum of all that are no smaller, its own among them.
 
     Within a group the order is that of `l2`: the score is made to compare layers, which widths decide here.
     """

@@ -37,7 +37,8 @@ class TestContract:
     def test_it_says_what_it_is_what_it_needs_and_where_it_is_from(self, name: str) -> None:
         one = find_criterion(name)
         assert one.summary
-        assert one.source
+        assert re.search(r"[A-Z].* \d{4}", one.source)
+        assert len(one.source) <= 100
         assert one.needs.words
         assert (one.score.__doc__ or "").startswith(one.summary)
 

@@ -50,6 +50,6 @@ GUMBEL = Recipe(
     "gumbel-softmax",
     "during training",
     "gates drawn open or closed, with the gradient of a soft draw",
-    "Jang, Gu & Poole, ICLR 2017, eq. 2 and section 2.2; of channels: Herrmann et al., ECCV 2020",
+    "Jang, Gu & Poole, ICLR 2017 (Gumbel-Softmax), eq. 2; of channels: Herrmann et al., ECCV 2020",
     partial(pruned_by_gates, make=_gates),
 )

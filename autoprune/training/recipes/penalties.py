@@ -86,5 +86,10 @@ PENALTIES = (
         "group lasso, and L1 on single weights beside it",
         "Scardapane et al., Neurocomputing 241, 2017; Simon et al., JCGS 22, 2013",
     ),
-    _recipe(elastic_net, "elastic-net", "L1 and L2 on single weights", "Zou & Hastie, J. R. Stat. Soc. B 67, 2005 (elastic net)"),
+    _recipe(
+        elastic_net,
+        "elastic-net",
+        "L1 and L2 on single weights",
+        "Zou & Hastie, J. R. Stat. Soc. B 67, 2005 (elastic net)",
+    ),
 )

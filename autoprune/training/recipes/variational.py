@@ -20,9 +20,9 @@ _STRENGTH, _START = 0.1, -6.0
 
 
 def divergence(log_alpha: Tensor) -> Tensor:
-    """KL of the posterior from the log-uniform prior, up to a constant, approximated: falls to 0 as alpha grows.
+    """KL of the posterior from the log-uniform prior but for a constant (section 4.2): falls to 0 as alpha grows.
 
-    k1 - k1 sigmoid(k2 + k3 log alpha) + log(1 + 1 / alpha) / 2, in nats, elementwise.
+    Approximated by k1 - k1 sigmoid(k2 + k3 log alpha) + log(1 + 1 / alpha) / 2, in nats, elementwise.
     """
     return _K1 - _K1 * torch.sigmoid(_K2 + _K3 * log_alpha) + 0.5 * torch.log1p(torch.exp(-log_alpha))
 
@@ -52,6 +52,6 @@ VARIATIONAL = Recipe(
     "variational-dropout",
     "during training",
     "multiplicative noise with a learned variance a channel; the noisiest go",
-    "Molchanov, Ashukha & Vetrov, ICML 2017, section 4.2; of channels: Neklyudov et al., NIPS 2017",
+    "Molchanov et al., ICML 2017 (Variational Dropout Sparsifies DNNs); Neklyudov et al., NIPS 2017",
     partial(pruned_by_gates, make=_gates, sign=-1.0),
 )

@@ -20,7 +20,8 @@ NAMED_IN_THE_FIELD = {
 def test_every_recipe_cites_a_paper_and_says_what_it_does() -> None:
     for name, recipe in RECIPES.items():
         assert recipe.name == name
-        assert re.search(r"[A-Z].* (\w+ )?\d{4}", recipe.source)
+        assert re.search(r"[A-Z].* \d{4}", recipe.source)
+        assert len(recipe.source) <= 100
         assert 0 < len(recipe.summary) < 120
     kinds = [recipe.kind for recipe in RECIPES.values()]
     assert {kind: kinds.count(kind) for kind in kinds} == NAMED_IN_THE_FIELD
