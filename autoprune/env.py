@@ -42,11 +42,11 @@ _PENALTY = -1.0
 
 
 class ChannelPruningEnv(gymnasium.Env[Observation, Action]):
-    """AMC's environment (He et al., ECCV 2018, section 3) for any budget that a cost model can price.
+    """AMC's environment (He et al., ECCV 2018) for any budget that a cost model can price.
 
     A step chooses the kept ratio of one group, in the order of the space, and the last step scores
     the finished policy through `problem.evaluate`. Whatever the actions, that policy keeps the
-    budgets: each is bounded by `FeasibleSet.reachable` (algorithm 1).
+    budgets: each is bounded by `FeasibleSet.reachable`.
 
     Observation: float32 `(12,)` in [0, 1], named by `OBSERVATION` (AMC, "The State Space"). Sizes
     are divided by their largest over the groups. `cost`, `reduced` and `rest` are shares of the

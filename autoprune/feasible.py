@@ -108,7 +108,7 @@ class FeasibleSet:
     def reachable(self, chosen: Sequence[int]) -> tuple[int, ...]:
         """Widths that group `len(chosen)` may take after `chosen` so that the budget can still be kept.
 
-        AMC (He et al., 2018), algorithm 1, for any cost: the groups still to come are taken at
+        AMC's bound on the next action (He et al., ECCV 2018) for any cost: the groups still to come are taken at
         their smallest width. The smallest offered width is always among them.
         """
         group = self.space.groups[len(chosen)]

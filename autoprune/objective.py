@@ -28,22 +28,22 @@ Reward = Callable[[Quality, Cost], float]
 
 
 def accuracy(quality: Quality, cost: Cost) -> float:
-    """The task's score itself, for searches whose actions are bounded by a budget (AMC, section 3.4)."""
+    """The task's score itself, for searches whose actions a budget bounds (AMC, resource-constrained compression)."""
     return quality.score
 
 
 def r_err(quality: Quality, cost: Cost) -> float:
-    """R_err = -Error, Error = 1 - score (AMC, section 3.4, resource-constrained compression)."""
+    """R_err = -Error, Error = 1 - score (AMC, resource-constrained compression)."""
     return quality.score - 1.0
 
 
 def r_flops(quality: Quality, cost: Cost) -> float:
-    """R_FLOPs = -Error x log(FLOPs) (AMC, section 3.4, accuracy-guaranteed compression)."""
+    """R_FLOPs = -Error x log(FLOPs) (AMC, accuracy-guaranteed compression)."""
     return (quality.score - 1.0) * math.log(2.0 * cost.macs)
 
 
 def r_param(quality: Quality, cost: Cost) -> float:
-    """R_Param = -Error x log(#parameters) (AMC, section 3.4, accuracy-guaranteed compression)."""
+    """R_Param = -Error x log(#parameters) (AMC, accuracy-guaranteed compression)."""
     return (quality.score - 1.0) * math.log(cost.params)
 
 
@@ -53,7 +53,7 @@ def agreement(quality: Quality, cost: Cost) -> float:
 
 
 def kl(quality: Quality, cost: Cost) -> float:
-    """Minus KL(dense || pruned) of the outputs, in nats (Hinton et al., 2015, eq. 2 at T = 1); needs no labels."""
+    """Minus KL(dense || pruned) of the outputs, in nats (Hinton et al., 2015, at T = 1); needs no labels."""
     return -quality.kl
 
 

@@ -49,7 +49,7 @@ class PairedDifference:
 def sign_flip_p(differences: Sequence[float] | FloatArray) -> float:
     """Two-sided p-value of `differences` [n] being as likely negative as positive (Fisher's randomisation test).
 
-    Fisher, The Design of Experiments (1935), section 21: the share of the 2^n assignments of signs
+    Fisher, The Design of Experiments (1935): the share of the 2^n assignments of signs
     whose mean is at least as far from 0 as the observed one. Beyond 16 pairs, of 100,000 drawn
     assignments and the observed one.
     """
@@ -91,7 +91,7 @@ def mean_interval(values: Sequence[float] | FloatArray) -> tuple[float, float] |
     """95% interval of the mean of `values` [n] by the bootstrap; None for fewer than two.
 
     The expanded percentile interval of Hesterberg (What Teachers Should Know About the Bootstrap,
-    2015, arXiv:1411.5279, section 5.3): of few values the plain percentiles lie too close together, so wider
+    2015, arXiv:1411.5279): of few values the plain percentiles lie too close together, so wider
     ones are taken, by as much as Student's t is wider than the normal distribution.
     """
     sample = np.asarray(values, dtype=np.float64)

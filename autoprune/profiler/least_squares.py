@@ -14,8 +14,8 @@ _ENOUGH = 1e-12
 def nonnegative(features: FloatArray, target: FloatArray) -> FloatArray:
     """Weights w >= 0 [k] with the least |features w - target|, features [n, k].
 
-    The active-set method of Lawson and Hanson (Solving Least Squares Problems, 1974, algorithm
-    23.10), on the normal equations.
+    The active-set method of Lawson and Hanson (Solving Least Squares Problems, 1974, chapter 23:
+    NNLS), on the normal equations.
     """
     gram, moment = features.T @ features, features.T @ target
     weights = np.zeros(features.shape[1])

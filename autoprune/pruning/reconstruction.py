@@ -3,7 +3,7 @@
 A least-squares refit is exact for one layer, but what passes between two layers of a block is still
 a subset of the dense network's channels. Here both sides of them are trained together, block by
 block, on the block's own inputs in the pruned network, toward the dense block's outputs; then all blocks
-are trained together toward the last one's. BRECQ (Li et al., ICLR 2021, section 3.2) does either for
+are trained together toward the last one's. BRECQ (Li et al., ICLR 2021) does either for
 quantised weights. No label is seen.
 """
 

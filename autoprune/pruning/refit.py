@@ -16,7 +16,7 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 class System:
     """The normal equations of one layer: the least-squares weights over any choice of its inputs.
 
-    Minimises E|x W - x_K V - b|^2 (He et al., ICCV 2017, eq. 3): V = C_KK^-1 C_K: W with the inputs'
+    Minimises E|x W - x_K V - b|^2, as He et al. (ICCV 2017) refit: V = C_KK^-1 C_K: W with the inputs'
     covariance C, b = mean W - mean_K V. `covariance` [F, F] (damped), `cross` = C W [F, O], `mean`
     [F] of the inputs and `answer` = mean W [O]; all float64.
     """

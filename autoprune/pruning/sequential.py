@@ -1,6 +1,6 @@
 """Sequential refit: layer by layer, with the pruned network's own inputs, toward the dense network's outputs.
 
-He et al., ICCV 2017, section 3.2 ("whole model pruning"): errors that earlier layers made are seen
+He et al., ICCV 2017 ("whole model pruning"): errors that earlier layers made are seen
 by later ones and repaired there, instead of adding up.
 """
 
@@ -67,7 +67,7 @@ class SequentialRefit:
     """The dense network's answers at every refittable layer, and the pass that fits a pruned one to them.
 
     A layer whose output is added to a shortcut is fitted to the dense *sum*: what the shortcut has
-    lost by earlier pruning is made up for as well (He et al., ICCV 2017, section 3.3, last branch).
+    lost by earlier pruning is made up for as well (He et al., ICCV 2017, on multi-branch networks).
     """
 
     def __init__(

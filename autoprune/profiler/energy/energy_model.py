@@ -25,9 +25,9 @@ from autoprune.profiler.least_squares import nonnegative
 from autoprune.profiler.listening import OnProgress, silent
 from autoprune.profiler.runtime.session import Session
 
-# Horowitz, Computing's Energy Problem (and what we can do about it), ISSCC 2014, figure 1.1.9, 45 nm: a 32-bit
+# Horowitz, Computing's Energy Problem (and what we can do about it), ISSCC 2014, 45 nm: a 32-bit
 # floating-point multiplication takes 3.7 pJ and an addition 0.9 pJ; 64 bits of DRAM take 1.3 to 2.6 nJ, of which
-# the lower end is the 640 pJ a 32-bit word of Han et al., Learning both Weights and Connections, NIPS 2015, table 1.
+# the lower end is the 640 pJ a 32-bit word of Han et al., Learning both Weights and Connections, NIPS 2015, figure 1.
 PJ_PER_MAC: Final = 4.6  # 3.7 + 0.9
 PJ_PER_BYTE: Final = 640 / 4
 

@@ -13,7 +13,7 @@ from stable_baselines3.td3.policies import TD3Policy
 class AmcPolicy(TD3Policy):
     """Explores with a normal distribution around the actor's action, truncated to the legal actions.
 
-    AMC, eq. 1: a ~ TN(mu(s), sigma^2, 0, 1). `noise` is sigma in kept ratio; the networks' actions
+    AMC: a ~ TN(mu(s), sigma^2, 0, 1). `noise` is sigma in kept ratio; the networks' actions
     span [-1, 1], twice as wide.
     """
 

@@ -15,9 +15,10 @@ from stable_baselines3.common.vec_env import VecNormalize
 class EpisodeReplay(ReplayBuffer):
     """Replay memory whose transitions all carry the reward that their episode ended with, less a baseline.
 
-    AMC, section 3, "DDPG Agent": each transition of an episode is (s_t, a_t, R, s_{t+1}) where R is
+    AMC, "DDPG Agent": each transition of an episode is (s_t, a_t, R, s_{t+1}) where R is
     the finished network's reward, and an exponential moving average b of the rewards before is
-    subtracted in the update (eq. 2). As in the authors' code, b follows the mean reward of the batches.
+    subtracted in the update, y = R - b + gamma Q(s', mu(s')). As in the authors' code, b follows the mean
+    reward of the batches.
     """
 
     def __init__(self, *args: Any, baseline_rate: float, **kwargs: Any) -> None:

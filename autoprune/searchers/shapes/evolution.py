@@ -48,7 +48,7 @@ class EvolutionSearcher(Settings):
             population, restarts = 2 * population, restarts + 1
 
     def _population(self, problem: Problem) -> int:
-        # Hansen, The CMA Evolution Strategy: A Tutorial (2016), eq. 48
+        # the default of Hansen, The CMA Evolution Strategy: A Tutorial (2016)
         return self.population or 4 + math.floor(3 * math.log(len(problem.space)))
 
     def _optimizer(self, problem: Problem, mean: FloatArray, population: int, restarts: int) -> cmaes.CMA:

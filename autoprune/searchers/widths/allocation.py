@@ -1,10 +1,10 @@
 """The allocation of least total damage within the budgets: a knapsack over every group's widths.
 
 HALP (Shen et al., NeurIPS 2022) maximises the importance of what is kept subject to a latency
-looked up in a table (section 3.1), as a knapsack over groups of channels that is solved by dynamic
-programming (section 3.2). There each layer's latency is taken with its inputs as they are; here too
-what a group costs depends on its neighbours' widths, so costs are taken alone, around a policy, and
-the knapsack is solved again around its answer.
+looked up in a table, as a knapsack over groups of channels that is solved by dynamic programming.
+There each layer's latency is taken with its inputs as they are; here too what a group costs depends
+on its neighbours' widths, so costs are taken alone, around a policy, and the knapsack is solved again
+around its answer.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ def best_choices(costs: Sequence[FloatArray], damages: Sequence[FloatArray], cap
     """The choices [n, classes] of least damage for capacities up to `capacity`, one a distinct choice.
 
     `costs` and `damages` hold one array a class, of one number an option. Dynamic programming over
-    classes and capacities (Kellerer, Pferschy and Pisinger, Knapsack Problems, 2004, chapter 11),
+    classes and capacities (Kellerer, Pferschy and Pisinger, Knapsack Problems, 2004: multiple choice),
     all capacities at once: these are `bins` equal parts of what `capacity` leaves above the cheapest
     options, and costs are rounded to them. So the result is exact for the rounded costs only; whoever
     asks judges the choices by the true ones.

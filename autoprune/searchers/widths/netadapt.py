@@ -1,4 +1,4 @@
-"""Greedy steps of one group a round: NetAdapt (Yang et al., ECCV 2018, algorithm 1)."""
+"""Greedy steps of one group a round: NetAdapt (Yang et al., ECCV 2018)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NetAdaptSearcher(Settings):
 
     The best offer is taken. Networks on the way break the budgets, which no trial may: an offer is
     scored as what it would come to, all groups scaled down evenly until the budgets are kept.
-    Algorithm 1 scores every group's offer; where damages are known, only the `offers` that damage
+    The paper scores every group's offer; where damages are known, only the `offers` that damage
     least are, so that the trials suffice for short steps. Whatever is left then goes on at the
     budgets, from the best trial: a group gives a share to all others or takes it from them; the best
     offer is taken if it is better, else the share is halved. A search with known trials begins there.
@@ -86,7 +86,7 @@ class _Rounds:
 
 
 def _descend(rounds: _Rounds) -> None:
-    """Algorithm 1: from the dense network, one group a round, until the budgets are kept or the trials are spent."""
+    """NetAdapt itself: from the dense network, one group a round, until the budgets are kept or the trials are spent."""
     grid, point = rounds.grid, rounds.grid.top
     dense = grid.loads(point[None])[0]
     steps = max(1, rounds.left // rounds.size)

@@ -1,8 +1,8 @@
 """Sensitivity curves and a common threshold: each group is cut as far as it alone costs no more than all others.
 
-Li et al., ICLR 2017, section 3.3 ("Determining single layer's sensitivity to pruning"), measure how
-accuracy falls when one layer alone is pruned, and prune sensitive layers less; Han et al., NIPS 2015,
-section 4, set every layer's threshold from such curves.
+Li et al., ICLR 2017, section 3.2 ("Determining single layer's sensitivity to pruning"), measure how
+accuracy falls when one layer alone is pruned, and prune sensitive layers less; Han et al., NIPS 2015, set
+every layer's threshold from such curves.
 """
 
 from __future__ import annotations
