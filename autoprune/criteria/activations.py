@@ -29,7 +29,11 @@ def mean_activation(evidence: Evidence) -> Tensor:
     return _mean(evidence, lambda reader: _share(reader.values.double().abs().mean((0, 1))))
 
 
-@criterion("variance", needs=Need.ACTIVATIONS, source="Polyak & Wolf, IEEE Access 3, 2015 (Channel-Level Acceleration)")
+@criterion(
+    "variance",
+    needs=Need.ACTIVATIONS,
+    source="Polyak & Wolf, IEEE Access 3, 2015 (Channel-Level Acceleration: inbound pruning)",
+)
 def variance(evidence: Evidence) -> Tensor:
     """Variance of the activations: what hardly varies, a bias can stand for."""
     return _mean(evidence, lambda reader: _share(_flat(reader).var(0, correction=0)))

@@ -18,7 +18,8 @@ from autoprune.criteria.removal import Removal
 def taylor_second_order(evidence: Evidence) -> Tensor:
     """(g - h / 2)^2, the squared second-order change of the loss when the unit's gate goes from 1 to 0.
 
-    g and h are the first and second derivative of the mean loss by the gate, as in the authors' code.
+    g and h are the first and second derivative of the mean loss by the gate: of the Hessian its diagonal alone,
+    as in the authors' code.
     """
     gradient = given(evidence.gradients).gates.mean(0)
     return (gradient - given(evidence.curvature).gates / 2).square()
@@ -33,7 +34,7 @@ def obd(evidence: Evidence) -> Tensor:
     """Sum over the filter's weights of h w^2 / 2, with h the diagonal of the loss's Hessian.
 
     h is estimated with random signs z as the mean of z (H z) (Bekas, Kokiopoulou & Saad, Appl. Numer. Math. 57,
-    after Hutchinson, 1989), where the paper propagates it back. At a minimum it is nowhere negative; where its
+    after Hutchinson, 1989), where the paper propagates it back. At a minimum h is nowhere negative; where its
     estimate is, it counts as 0.
     """
     pairs = zip(given(evidence.curvature).made, evidence.made, strict=True)

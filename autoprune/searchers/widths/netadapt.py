@@ -86,7 +86,7 @@ class _Rounds:
 
 
 def _descend(rounds: _Rounds) -> None:
-    """NetAdapt itself: from the dense network, one group a round, until the budgets are kept or the trials are spent."""
+    """NetAdapt: from the dense network, one group a round, until the budgets are kept or the trials are spent."""
     grid, point = rounds.grid, rounds.grid.top
     dense = grid.loads(point[None])[0]
     steps = max(1, rounds.left // rounds.size)

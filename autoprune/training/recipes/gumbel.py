@@ -35,7 +35,7 @@ class Gumbel(Gates):
         if not self.training:
             return torch.ones_like(self.learned)
         soft = soft_draw(self.learned, torch.rand_like(self.learned).clamp(1e-6, 1 - 1e-6), _TEMPERATURE)
-        return (soft > 0.5).float() + soft - soft.detach()
+        return (soft > 0.5).float() + (soft - soft.detach())
 
     def penalty(self, network: nn.Module, at: Moment) -> Tensor:  # noqa: ARG002
         """lambda (mean open probability - what is to stay open)^2; Herrmann et al. count operations instead."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,10 +18,13 @@ from torch import Tensor, nn
 
 from autoprune.tracing import trace
 from autoprune.training.channels import Channels
+from autoprune.training.initialisation import initialised
 from autoprune.training.method import Moment
 from autoprune.training.recipes import Context, Pruned
+from autoprune.training.recipes.attention import Agent
+from autoprune.training.recipes.before import sensitivities
 from autoprune.training.recipes.growing import Growing, chosen
-from autoprune.training.recipes.gumbel import soft_draw
+from autoprune.training.recipes.gumbel import Gumbel, soft_draw
 from autoprune.training.recipes.hard_concrete import hard_concrete, open_probability
 from autoprune.training.recipes.masked import size_below, straight_through
 from autoprune.training.recipes.penalties import elastic_net, group_lasso, slimming, sparse_group_lasso
@@ -34,9 +38,10 @@ from autoprune.training.recipes.single_weights import (
     without_lowest,
     without_lowest_of_each_output,
 )
+from autoprune.training.recipes.soft_filters import SoftFilters
 from autoprune.training.recipes.soft_threshold import SoftThreshold, soft_threshold
 from autoprune.training.recipes.surgery import surgery
-from autoprune.training.recipes.variational import divergence
+from autoprune.training.recipes.variational import VariationalDropout, divergence
 
 SEEDS = st.integers(0, 1000)
 
@@ -117,20 +122,25 @@ def test_the_group_lassos_gradient_is_the_direction_of_each_channel() -> None:
         torch.testing.assert_close(slope[:, unit], 1e-3 * math.sqrt(45) * w / w.norm(), rtol=1e-4, atol=1e-7)
 
 
+def read_of(tensor: Callable[[str], Tensor]) -> list[Tensor]:
+    """What reads each unit of the small network, looked up in its slices: of each weight's `tensor`, float64."""
+    traced = context().traced
+    found: list[list[Tensor]] = [[] for _ in range(sum(traced.units))]
+    starts = np.cumsum([0, *traced.units])
+    for axis in traced.axes:
+        if axis.contracted:
+            weight = tensor(axis.parameter).detach().double()
+            for place, (group, unit) in enumerate(zip(axis.group, axis.unit, strict=True)):
+                if group >= 0:
+                    found[starts[group] + unit].append(weight.select(axis.axis, place).flatten())
+    return [torch.cat(own) for own in found]
+
+
 class TestPenalties:
-    """On the small network's weights; `reading` gathers what reads each unit by looking it up in the slices."""
+    """On the small network's weights."""
 
     def reading(self) -> list[Tensor]:
-        traced, network = context().traced, context().dense
-        found: list[list[Tensor]] = [[] for _ in range(sum(traced.units))]
-        starts = np.cumsum([0, *traced.units])
-        for axis in traced.axes:
-            if axis.contracted:
-                weight = network.get_parameter(axis.parameter).detach().double()
-                for place, (group, unit) in enumerate(zip(axis.group, axis.unit, strict=True)):
-                    if group >= 0:
-                        found[starts[group] + unit].append(weight.select(axis.axis, place).flatten())
-        return [torch.cat(own) for own in found]
+        return read_of(context().dense.get_parameter)
 
     def test_group_lasso(self) -> None:
         expected = 1e-3 * sum(math.sqrt(len(w)) * float(w.norm()) for w in self.reading())
@@ -166,6 +176,66 @@ class TestPenalties:
         early, late = (float(method.penalty(context().dense, Moment(s, 10, 1, 1)).detach()) for s in (2, 8))
         assert early == pytest.approx(0.2 / 2 * going, rel=1e-4)
         assert late == pytest.approx(4 * early)
+
+
+def test_snip_is_weight_times_gradient_of_all_that_reads_a_channel() -> None:
+    """|dL/dc| of a gate c on weights w is |sum w dL/dw|, here of an untrained network and one batch."""
+    start = initialised(context().dense, 3)
+    found = sensitivities(context(), copy.deepcopy(start))
+    inputs, targets = context().data.train.batch(torch.arange(256))
+    start.train()
+    torch.nn.functional.cross_entropy(start(inputs), targets).backward()
+    products = {name: weight * weight.grad for name, weight in start.named_parameters() if weight.grad is not None}
+    expected = [abs(float(own.sum())) for own in read_of(products.__getitem__)]
+    np.testing.assert_allclose(np.concatenate(found), expected, rtol=1e-3, atol=1e-6)
+
+
+@given(seed=SEEDS)
+def test_agents_are_squeeze_and_excitation(seed: int) -> None:
+    """s = sigmoid(W2 relu(W1 z) + b) in numpy."""
+    agent, z = Agent(8), torch.rand(8, generator=generator(seed))
+    with torch.no_grad():
+        for parameter in agent.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator(seed + 1)))
+        found = agent(z).numpy()
+    squeeze, excite, bias = (p.detach().double().numpy() for p in (agent.squeeze, agent.excite, agent.bias))
+    s = excite @ np.maximum(squeeze @ z.double().numpy(), 0) + bias
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-s)), rtol=1e-4, atol=1e-6)
+
+
+def test_gumbel_gates_are_open_or_closed_and_have_the_soft_draws_slope() -> None:
+    gates = Gumbel(context().channels, 0.5).train()
+    torch.manual_seed(0)
+    drawn = gates.gates()
+    torch.manual_seed(0)
+    soft = soft_draw(gates.learned, torch.rand_like(gates.learned), 1.0)
+    assert set(drawn.tolist()) == {0.0, 1.0}
+    assert torch.equal(drawn, (soft > 0.5).float())
+    (slope,) = torch.autograd.grad(drawn.sum(), [gates.learned])
+    torch.testing.assert_close(slope, (soft * (1 - soft)).detach())  # of a sigmoid
+
+
+def test_variational_noise_has_mean_one_and_variance_alpha() -> None:
+    gates = VariationalDropout(context().channels).train()
+    with torch.no_grad():
+        gates.learned.fill_(math.log(0.25))
+        torch.manual_seed(0)
+        drawn = torch.stack([gates.gates() for _ in range(2_000)])
+    assert float(drawn.mean()) == pytest.approx(1, abs=0.02)
+    assert float(drawn.var()) == pytest.approx(0.25, rel=0.03)
+
+
+def test_soft_filters_are_zeroed_by_l2_norm_until_the_budgets_are_kept() -> None:
+    """Of each group as many of the smallest as the budgets ask for, and nothing else is touched."""
+    network, method = copy.deepcopy(context().dense), SoftFilters(context())
+    norms = [float(own.norm()) for own in read_of(network.get_parameter)]
+    method.after_epoch(network, Moment(1, 2, 1, 2))
+    left = [float(own.norm()) for own in read_of(network.get_parameter)]
+    for units, start in zip(context().traced.units, np.cumsum([0, *context().traced.units]), strict=False):
+        order = sorted(range(start, start + units), key=lambda u: norms[u])
+        zeroed = [u for u in order if left[u] == 0]
+        assert zeroed == order[: len(zeroed)]
+    assert 0 < left.count(0.0) < len(left)
 
 
 @given(seed=SEEDS, share=st.floats(0, 1))
