@@ -38,7 +38,7 @@ class Gumbel(Gates):
         return (soft > 0.5).float() + (soft - soft.detach())
 
     def penalty(self, network: nn.Module, at: Moment) -> Tensor:  # noqa: ARG002
-        """lambda (mean open probability - what is to stay open)^2; Herrmann et al. count operations instead."""
+        """lambda (mean open probability - what is to stay open)^2, after Herrmann et al.'s batch activation loss."""
         return _STRENGTH * (torch.sigmoid(self.learned).mean() - self._open_share) ** 2
 
 

@@ -40,7 +40,7 @@ class VariationalDropout(Gates):
         return 1 + torch.exp(self.learned / 2) * torch.randn_like(self.learned)
 
     def penalty(self, network: nn.Module, at: Moment) -> Tensor:  # noqa: ARG002
-        """The mean divergence, from 0 at the start (the paper's warm-up) to lambda at the end."""
+        """The mean divergence, from 0 at the start (warm-up) to lambda at the end."""
         return _STRENGTH * at.done * divergence(self.learned).mean()
 
 
