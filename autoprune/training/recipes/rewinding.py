@@ -1,6 +1,6 @@
 """The pruned network is trained again, with the learning rates, or from the weights, of an earlier time.
 
-When to go back to is the papers'; they prune the smallest weights, here channels go as in one-shot pruning.
+What goes back is as in the papers. They prune the smallest weights; here channels go as in one-shot pruning.
 """
 
 from __future__ import annotations
