@@ -1,4 +1,7 @@
-"""First derivatives, and the diagonal of the Hessian as Hutchinson estimates it: E[z (H z)], z random signs (1990)."""
+"""First derivatives, and the diagonal of the Hessian H, estimated as the mean of z (H z) over random signs z.
+
+Bekas, Kokiopoulou & Saad (Appl. Numer. Math. 57, 2007) do so after Hutchinson's estimator of the trace (1989).
+"""
 
 from __future__ import annotations
 

@@ -112,14 +112,14 @@ SINGLE_WEIGHTS = (
         "obd-weights",
         "after training",
         "single weights go by h w^2 / 2 at once; channels that are hardly read any more are then cut",
-        "LeCun, Denker & Solla, NIPS 1989 (Optimal Brain Damage); h: Hutchinson, 1990",
+        "LeCun, Denker & Solla, NIPS 1989 (Optimal Brain Damage); h by Bekas et al., 2007",
         prune_by_obd,
     ),
     Recipe(
         "wanda-weights",
         "after training",
         "single weights go by |w| ||x||, output by output; channels that are hardly read any more are then cut",
-        "Sun et al., ICLR 2024 (Wanda)",
+        "Sun et al., ICLR 2024 (Wanda: A Simple and Effective Pruning Approach for LLMs)",
         prune_by_wanda,
     ),
 )
