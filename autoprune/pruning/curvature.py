@@ -1,6 +1,9 @@
-"""First derivatives, and the diagonal of the Hessian H, estimated as the mean of z (H z) over random signs z.
+"""First derivatives, and diagonals of second ones, estimated with random signs z.
 
-Bekas, Kokiopoulou & Saad (Appl. Numer. Math. 57, 2007) do so after Hutchinson's estimator of the trace (1989).
+That of the Hessian H is the mean of z (H z): Bekas, Kokiopoulou & Saad (Appl. Numer. Math. 57, 2007), after
+Hutchinson's estimator of the trace (1989). It may come out negative, and of a single weight it is little more than
+chance. That of the Gauss-Newton matrix G = A^T A is the mean of (A^T z)^2, never negative: H without the curvature of
+the network itself, as LeCun, Denker & Solla (NIPS 1989) have it too.
 """
 
 from __future__ import annotations
@@ -27,3 +30,15 @@ def diagonals(first: Sequence[Tensor], by: Sequence[Tensor], signs: Sequence[Ten
     along = torch.stack([(own * z).sum() for own, z in zip(first, signs, strict=True) if own.requires_grad]).sum()
     second = torch.autograd.grad(along, by, retain_graph=True, allow_unused=True)
     return [torch.zeros_like(z) if own is None else own * z for own, z in zip(second, signs, strict=True)]
+
+
+def gauss_newton(outputs: Tensor, by: Sequence[Tensor], rng: torch.Generator) -> list[Tensor]:
+    """(A^T z)^2 for each tensor, A^T A the Gauss-Newton matrix of the sum of cross-entropies of logits [N, classes].
+
+    No label is asked for: the second derivative by the logits, diag(p) - p p^T, depends on p = softmax(logits) alone.
+    The graph stays.
+    """
+    p, z = outputs.detach().softmax(dim=1), random_signs(outputs.shape, rng)
+    centred = outputs - (p * outputs).sum(dim=1, keepdim=True)
+    first = torch.autograd.grad((z * p.sqrt() * centred).sum(), by, retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(x) if own is None else own.square() for x, own in zip(by, first, strict=True)]

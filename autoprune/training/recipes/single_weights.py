@@ -7,26 +7,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from autoprune.pruning.curvature import derivatives, diagonals, random_signs
+from autoprune.pruning.curvature import gauss_newton
 from autoprune.pruning.features import is_linear_map
 from autoprune.pruning.learning import gradients_to
 from autoprune.pruning.statistics import gather
 from autoprune.training.recipes.gates import saved_share
 from autoprune.training.recipes.recipe import Context, Pruned, Recipe, Sparse, evened
 
-_IMAGES, _BATCH, _PROBES = 512, 64, 4  # that the Hessian's diagonal is estimated on, and how often with each batch
+_IMAGES, _BATCH, _PROBES = 512, 32, 4  # that curvature is estimated on, and how often with each batch
 
-Masks = Mapping[str, Tensor]
-"""1 where a weight is kept, else 0, by the weight's name and of its shape."""
+Weights = Mapping[str, Tensor]
+"""A number a weight, by the name of the parameter and of its shape; of masks 1 where it is kept, else 0."""
 
 
 def saliency(weight: Tensor, curvature: Tensor) -> Tensor:
-    """h w^2 / 2, by which the loss rises at a minimum, to second order; h is >= 0 there, so less counts as 0."""
-    return curvature.clamp_min(0) * weight.square() / 2
+    """h w^2 / 2, by which the loss rises at a minimum, to second order."""
+    return curvature * weight.square() / 2
 
 
 def wanda(weight: Tensor, norms: Tensor) -> Tensor:
@@ -34,8 +32,8 @@ def wanda(weight: Tensor, norms: Tensor) -> Tensor:
     return (weight.abs().flatten(1) * norms).view_as(weight)
 
 
-def without_lowest(scores: Masks, share: float) -> Masks:
-    """Masks that leave out the `share` in [0, 1] of lowest scores, of all tensors together."""
+def without_lowest(scores: Weights, share: float) -> Weights:
+    """Weights that leave out the `share` in [0, 1] of lowest scores, of all tensors together."""
     every = torch.cat([own.flatten() for own in scores.values()])
     order = torch.argsort(every, stable=True)
     kept = torch.ones_like(every)
@@ -53,8 +51,8 @@ def without_lowest_of_each_output(scores: Tensor, share: float) -> Tensor:
 
 def prune_by_obd(context: Context) -> Pruned:
     """The weights of least saliency go, of all layers together."""
-    curvature = hessian_diagonal(context, context.channels.read_by)
-    scores = {name: saliency(context.dense.get_parameter(name).detach(), h) for name, h in curvature.items()}
+    found = curvatures(context, context.channels.read_by)
+    scores = {name: saliency(context.dense.get_parameter(name).detach(), h) for name, h in found.items()}
     return _ended(context, without_lowest(scores, saved_share(context)))
 
 
@@ -73,24 +71,21 @@ def prune_by_wanda(context: Context) -> Pruned:
     return _ended(context, masks)
 
 
-def hessian_diagonal(context: Context, names: tuple[str, ...]) -> Masks:
-    """The diagonal of the Hessian of the dense network's mean loss on training images, by the weights `names`."""
+def curvatures(context: Context, names: tuple[str, ...]) -> Weights:
+    """h, by the weights `names`, of the dense network's mean loss on training images: see `gauss_newton`."""
     network, train = copy.deepcopy(context.dense), context.data.train
     weights = [network.get_parameter(name) for name in names]
     rng, images = torch.Generator().manual_seed(context.seed), torch.arange(min(_IMAGES, len(train)))
     total = [torch.zeros_like(weight) for weight in weights]
-    with gradients_to(weights, network), sdpa_kernel(SDPBackend.MATH):  # the one that can be differentiated twice
+    with gradients_to(weights, network):
         for chosen in torch.split(images, _BATCH):
-            inputs, targets = train.batch(chosen)
-            loss = F.cross_entropy(network(inputs), targets, reduction="sum")
-            first = derivatives(loss, weights, create_graph=True)
+            outputs = network(train.batch(chosen)[0])
             for _ in range(_PROBES):
-                found = diagonals(first, weights, [random_signs(weight.shape, rng) for weight in weights])
-                total = [before + own for before, own in zip(total, found, strict=True)]
+                total = [before + own for before, own in zip(total, gauss_newton(outputs, weights, rng), strict=True)]
     return {name: own / (_PROBES * len(images)) for name, own in zip(names, total, strict=True)}
 
 
-def _ended(context: Context, masks: Masks) -> Pruned:
+def _ended(context: Context, masks: Weights) -> Pruned:
     """The network without its masked weights; then the channels that the fewest and smallest of them read are cut."""
     network = masked(context.dense, masks)
     closed = sum(float((1 - mask).sum()) for mask in masks.values())
@@ -98,7 +93,7 @@ def _ended(context: Context, masks: Masks) -> Pruned:
     return replace(cut, sparse=Sparse(network, closed / sum(p.numel() for p in network.parameters())))
 
 
-def masked(network: nn.Module, masks: Masks) -> nn.Module:
+def masked(network: nn.Module, masks: Weights) -> nn.Module:
     """A copy of `network` with the weights at zero that its masks leave out."""
     sparse = copy.deepcopy(network)
     with torch.no_grad():
@@ -112,7 +107,7 @@ SINGLE_WEIGHTS = (
         "obd-weights",
         "after training",
         "single weights go by h w^2 / 2 at once; channels that are hardly read any more are then cut",
-        "LeCun, Denker & Solla, NIPS 1989 (Optimal Brain Damage); h by Bekas et al., 2007",
+        "LeCun, Denker & Solla, NIPS 1989 (Optimal Brain Damage)",
         prune_by_obd,
     ),
     Recipe(
