@@ -6,13 +6,14 @@ from autoprune.spec.run import RunSpec
 from autoprune.spec.search import DEFAULT_CRITERION, SearchSpec
 from autoprune.spec.section import read_toml
 from autoprune.spec.subject import ModelSpec, TaskSpec
-from autoprune.spec.training import FinetuneSpec, RecipesSpec, ReconstructionSpec, TrainingSpec
+from autoprune.spec.training import FinetuneSpec, Hardware, RecipesSpec, ReconstructionSpec, TrainingSpec
 
 __all__ = [
     "DEFAULT_CRITERION",
     "AgentSpec",
     "DeviceSpec",
     "FinetuneSpec",
+    "Hardware",
     "ModelSpec",
     "OtherDeviceSpec",
     "RecipesSpec",
