@@ -81,6 +81,8 @@ def test_its_toml_leads_back_to_it(
         ("device.threads", 0, r"device\.threads: .*got 0"),
         ("device.batch", 70_000, r"device\.batch: .*65536, got 70000"),
         ("finetune.momentum", 1.0, r"finetune\.momentum: .*less than 1, got 1.0"),
+        ("finetune", {"device": "cuda:1", "devices": 2}, r"finetune: cuda:1 is one GPU, .* give device = cuda$"),
+        ("recipes.precision", "float16", r"recipes: float16 is for GPUs, .* give bfloat16 or float32$"),
         ("name", "../up", r"name: .*pattern.*got '../up'"),
         ("search.trails", 5, r"search\.trails: .*not permitted, got 5"),
     ],

@@ -139,6 +139,7 @@ def _within_limits(spec: RunSpec, settings: Settings) -> None:
         "task.selection": (task.selection, limits.images),
         "finetune.epochs": (spec.finetune.epochs, limits.epochs),
         "finetune.batch": (spec.finetune.batch, limits.images),
+        "finetune.devices": (spec.finetune.devices, limits.devices),
         "reconstruction.steps": (spec.reconstruction.steps, limits.steps),
         "reconstruction.together": (spec.reconstruction.together, limits.steps),
         "reconstruction.batch": (spec.reconstruction.batch, limits.images),

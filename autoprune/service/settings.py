@@ -60,6 +60,7 @@ class Limits(_Section):
     steps: int = Field(100_000, ge=0, description="of a block's reconstruction")
     seconds: float = Field(3600, gt=0, description="for profiling")
     threads: int = Field(64, ge=1)
+    devices: int = Field(8, ge=1, description="that fine-tuning runs on")
     batch: int = Field(1024, ge=1)
     request_bytes: int = Field(1 << 20, ge=1024)
     upload_bytes: int = Field(1 << 30, ge=1024)

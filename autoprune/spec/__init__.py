@@ -7,7 +7,7 @@ from autoprune.spec.run import RunSpec
 from autoprune.spec.search import SearchSpec
 from autoprune.spec.section import read_toml
 from autoprune.spec.subject import ModelSpec, TaskSpec
-from autoprune.spec.training import FinetuneSpec, RecipesSpec, ReconstructionSpec, TrainingSpec
+from autoprune.spec.training import FinetuneSpec, Hardware, RecipesSpec, ReconstructionSpec, TrainingSpec
 
 __all__ = [
     "CRITERIA",
@@ -15,6 +15,7 @@ __all__ = [
     "AgentSpec",
     "DeviceSpec",
     "FinetuneSpec",
+    "Hardware",
     "ModelSpec",
     "OtherDeviceSpec",
     "RecipesSpec",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autoprune.spec.section import Section
 
@@ -22,10 +22,25 @@ class ReconstructionSpec(Section):
     batch: int = Field(32, ge=1, description="calibration images a step")
 
 
-TrainingDevice = Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
+class Hardware(Section):
+    """What a training runs on, and how precisely layers compute there; weights are float32 in any case."""
+
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = Field("cpu", description="cpu, cuda, or cuda:1")
+    devices: int = Field(1, ge=1, description="GPUs that share each batch; of a CPU, processes")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="what layers compute in; auto is float16 on a GPU and float32 on a CPU"
+    )
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.devices > 1 and ":" in self.device:
+            raise ValueError(f"{self.device} is one GPU, devices = {self.devices} asks for more; give device = cuda")
+        if self.precision == "float16" and self.device == "cpu":
+            raise ValueError("float16 is for GPUs, a CPU takes far longer in it; give bfloat16 or float32")
+        return self
 
 
-class TrainingSpec(Section):
+class TrainingSpec(Hardware):
     """Training on a task: SGD with Nesterov momentum, its learning rate on a schedule, step by step."""
 
     epochs: int = Field(0, ge=0, description="passes over the training split")
@@ -42,7 +57,6 @@ class TrainingSpec(Section):
     temperature: float = Field(4.0, gt=0, description="softening of the distillation targets (Hinton et al., 2015)")
     mixup: bool = Field(False, description="train on mixtures of two images each (Zhang et al., 2018)")
     frozen_norms: bool = Field(False, description="batch norms keep the statistics that they have at the start")
-    device: TrainingDevice = Field("cpu", description="cpu, or a GPU as in cuda:0, where it trains in mixed precision")
 
 
 class FinetuneSpec(TrainingSpec):
@@ -62,7 +76,7 @@ class FinetuneSpec(TrainingSpec):
     frozen_norms: bool = Field(True, description="batch norms keep the statistics that they were refitted with")
 
 
-class RecipesSpec(Section):
+class RecipesSpec(Hardware):
     """How recipes train: at which rate the dense network was trained, and how many epochs they get."""
 
     epochs: int = Field(4, ge=1, description="passes that make the trained network sparse")
@@ -74,7 +88,6 @@ class RecipesSpec(Section):
     weight_decay: float = Field(5e-4, ge=0)
     batch: int = Field(64, ge=1, description="images a step")
     clip: float | None = Field(1.0, gt=0, description="length a step's gradient is shortened to (Pascanu et al., 2013)")
-    device: TrainingDevice = Field("cpu", description="cpu, or a GPU as in cuda:0, where they train in mixed precision")
     tolerance: float = Field(0.01, ge=0, lt=1, description="score that may be lost where it is to be preserved")
     compression: float = Field(2.0, ge=1, description="parameters before by those after, where that is aimed at")
 
@@ -102,4 +115,6 @@ class RecipesSpec(Section):
             batch=self.batch,
             clip=self.clip,
             device=self.device,
+            devices=self.devices,
+            precision=self.precision,
         )

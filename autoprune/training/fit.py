@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from autoprune.errors import BadInput
-from autoprune.models import fingerprint
-from autoprune.spec import TrainingSpec
+from autoprune.spec import Hardware, TrainingSpec
 from autoprune.training.data import Data
-from autoprune.training.loop import Epoch, Loop
-from autoprune.training.loss import Loss
-from autoprune.training.method import Method, settle
-from autoprune.training.state import State
+from autoprune.training.group import Group
+from autoprune.training.job import Hear, Job, unheard
+from autoprune.training.method import Method
+from autoprune.training.processes import in_processes
 
 
 def fit(
@@ -30,7 +26,7 @@ def fit(
     method: Method | None = None,
     seed: int = 0,
     kept: Path | None = None,
-    on_epoch: Callable[[Epoch], None] | None = None,
+    on_epoch: Hear | None = None,
 ) -> nn.Module:
     """A copy of `model` trained as `spec` says, in eval mode on the CPU; `model` and `teacher` stay as they were.
 
@@ -43,63 +39,42 @@ def fit(
     Where `data` has a split that judges, the best checkpoint is returned, the start being one of them
     (see `BestCheckpoint`); else the last one.
 
+    Each of several `spec.devices` has a process of its own, which all that is given here but `on_epoch` is
+    sent to, and trains on its share of each batch of `spec.batch` samples. Gradients and the statistics of
+    batch norms are those of the whole batch, so that the network is the same but for rounding; where images
+    are changed, mixed or dropped from, each process draws for itself.
+
     The state after each epoch is written to the file `kept`: the same call again goes on from there, and
     ends with the same network as if nothing had happened. The same seed gives the same network on the
-    same machine and number of threads. The global random state is left as it was. `on_epoch` hears of
+    same machine and numbers of threads and devices. The global random state is left as it was. `on_epoch` hears of
     each pass once it is done.
 
-    Raises `BadInput` for no data, nothing to train, an absent device or another training's state, and
-    `AutopruneError` where the training diverges.
+    Raises `BadInput` for no data, nothing to train, absent devices, what cannot be sent to a process, or another
+    training's state, and `AutopruneError` where the training diverges or a process is lost.
     """
     if len(data.train) == 0:
         raise BadInput("the training split is empty")
-    place, method = _device(spec.device), method or Method()
-    student = copy.deepcopy(model).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    loss = Loss(
-        copy.deepcopy(teacher).to(place).eval() if teacher is not None else None, spec.distillation, spec.temperature
-    )
-    method.to(place)
-    with _own_randomness(seed, place):
-        loop = Loop(student, data, spec, loss, method, seed)
-        _train(loop, spec.epochs, kept, _job(model, teacher, spec, method, seed), on_epoch)
-    settle(student, method)
-    return student.to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[no-any-return]
+    require_devices(spec)
+    _require_enough(spec, len(data.train))
+    job = Job(model, data, spec, teacher, method or Method(), seed, kept)
+    hear = on_epoch or unheard
+    return job.run(Group(), hear) if spec.devices == 1 else in_processes(job, hear)
 
 
-def _train(loop: Loop, epochs: int, kept: Path | None, job: str, on_epoch: Callable[[Epoch], None] | None) -> None:
-    """Pass after pass, from the last one that is `kept`."""
-    if kept is not None and (state := State.read(kept, job)) is not None:
-        loop.go_on(state)
-    while loop.done < epochs:
-        epoch = loop.epoch()
-        if kept is not None:
-            loop.state(job).write(kept)
-        if on_epoch is not None:
-            on_epoch(epoch)
-    loop.finish()
+def require_devices(spec: Hardware) -> None:
+    """Raise `BadInput` where this machine has not as many of the devices as `spec` asks for."""
+    if spec.device == "cpu":
+        there, what = os.cpu_count() or 1, "processors"
+    elif torch.cuda.is_available():
+        there, what = torch.cuda.device_count(), "GPUs"
+    else:
+        raise BadInput(f"device {spec.device} is not available to this build of PyTorch on this machine; use cpu")
+    if spec.devices > there:
+        raise BadInput(f"devices = {spec.devices}, but there are {there} {what} here; give {there} at most")
 
 
-def _job(model: nn.Module, teacher: nn.Module | None, spec: TrainingSpec, method: Method, seed: int) -> str:
-    """Identifies a training by all that it starts from, but for the data."""
-    networks = (fingerprint(model), fingerprint(teacher) if teacher is not None else "")
-    parts = (networks, spec.model_dump_json(), type(method).__name__, fingerprint(method), seed)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def _device(name: str) -> torch.device:
-    device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise BadInput(f"device {device} is not available to this build of PyTorch on this machine; use cpu")
-    return device
-
-
-@contextmanager
-def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Global draws (dropout) come from `seed` inside, and leave no trace outside."""
-    devices = [device] if device.type == "cuda" else []
-    with (
-        torch.random.fork_rng(devices=devices),
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
-    ):
-        torch.manual_seed(seed)
-        yield
+def _require_enough(spec: TrainingSpec, samples: int) -> None:
+    if (fewest := min(spec.batch, samples)) < spec.devices:
+        raise BadInput(
+            f"each of devices = {spec.devices} needs a sample of every batch, which has {fewest}; give fewer"
+        )

@@ -57,6 +57,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "a path of another agent": {"search": {"warm_start": "agent.toml"}},
     "too many trials": {"search": {"trials": 1_000_000}},
     "too many images": {"task": {"calibration": 10_000_000}},
+    "more devices than the limit": {"finetune": {"devices": 1000}},
     "a front alone": {"search": {"budgets": [], "pareto": True}},
     "a path of another device": {"also": ["/etc/passwd:latency=0.5x"]},
 }

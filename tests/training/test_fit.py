@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -223,6 +224,10 @@ def test_a_network_that_returns_no_tensor_is_refused() -> None:
         {"schedule": "sine"},
         {"rewound": 1.0},
         {"device": "tpu"},
+        {"devices": 0},
+        {"device": "cuda:1", "devices": 2},
+        {"precision": "int8"},
+        {"precision": "float16"},
     ],
 )
 def test_impossible_settings_are_refused(changes: dict[str, Any]) -> None:
@@ -241,6 +246,24 @@ def test_an_absent_device_is_refused() -> None:
         pytest.skip("a CUDA device is present")
     with pytest.raises(BadInput, match="device cuda is not available"):
         _fit(_network(), device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"devices": 100_000, "batch": 100_000},
+            r"devices = 100000, but there are \d+ processors here; give \d+ at most",
+        ),
+        ({"devices": 2, "batch": 1}, "each of devices = 2 needs a sample of every batch, which has 1; give fewer"),
+        ({"devices": 2, "train": Subset(_few(), torch.arange(1))}, "every batch, which has 1"),
+    ],
+)
+def test_more_devices_than_there_is_work_or_room_for_are_refused(changes: dict[str, Any], says: str) -> None:
+    if (os.cpu_count() or 1) < changes["devices"] == 2:
+        pytest.skip("two processes need two processors")
+    with pytest.raises(BadInput, match=says):
+        _fit(_network(), **changes)
 
 
 def test_a_gpu_trains_as_well() -> None:

@@ -15,7 +15,7 @@ from autoprune.evaluation.registry import load_task
 from autoprune.evaluation.splits import draw_splits
 from autoprune.evaluation.task import Task
 from autoprune.models import fingerprint
-from autoprune.pipeline.commands.run import require_choice, run_stages
+from autoprune.pipeline.commands.run import require_choice, require_hardware, run_stages
 from autoprune.pipeline.stages.bench import Bench
 from autoprune.pipeline.stages.sequence import final_network
 from autoprune.pipeline.subject import Subject
@@ -55,7 +55,9 @@ def prune(
     budgets = [budget] if isinstance(budget, str) else list(budget)
     spec = _spec(model, task, budgets, sections)
     require_choice(spec)
-    folder = RunFolder.claim(Path(out) if out is not None else Path("runs") / spec.name, spec)
+    place = Path(out) if out is not None else Path("runs") / spec.name
+    require_hardware(spec, place)
+    folder = RunFolder.claim(place, spec)
     by_name = isinstance(model, str) and isinstance(task, str)
     bench = Bench(spec, folder, progress or Silent(), None if by_name else _subject(model, task, spec))
     report = run_stages(bench)

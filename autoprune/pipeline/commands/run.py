@@ -13,6 +13,7 @@ from autoprune.pipeline.stages.sequence import STAGES
 from autoprune.progress import Progress, Silent
 from autoprune.searchers.agents import load_agent
 from autoprune.spec import RunSpec
+from autoprune.training import require_devices
 
 _SILENT = Silent()
 
@@ -28,6 +29,7 @@ def run(spec: RunSpec, out: Path, progress: Progress = _SILENT) -> Report:
 def claim(spec: RunSpec, out: Path, progress: Progress) -> Bench:
     """The bench of a run of `spec` in the folder `out`; raises `BadInput`, with nothing made, where it cannot be."""
     require_choice(spec)
+    require_hardware(spec, out)
     load_agent(spec.search.agent, spec.search.warm_start)  # a mistyped name is told before anything is made
     find_criterion(spec.search.criterion)
     return Bench(spec, RunFolder.claim(out, spec), progress)
@@ -40,6 +42,12 @@ def require_choice(spec: RunSpec) -> None:
             "a front alone chooses no network to deliver; add --budget or --floor, or find the front with autoprune "
             "search and choose from it with autoprune retarget"
         )
+
+
+def require_hardware(spec: RunSpec, out: Path) -> None:
+    """Raise `BadInput` where a run that is not over yet is to fine-tune on devices that are not there."""
+    if spec.finetune.epochs and not RunFolder(out).report.is_file():
+        require_devices(spec.finetune)
 
 
 def run_stages(bench: Bench) -> Report:

@@ -71,7 +71,8 @@ class Closing(Method):
 
 def prune(context: Context, schedule: Schedule) -> Pruned:
     """Prune and train in turns, judged anew each time by backward elimination in the network as it is by then."""
-    method = Closing(context, schedule, context.importance)
+    silent = context.silent
+    method = Closing(silent, schedule, silent.importance)
     trained = context.train(context.dense, context.spec.sparsifying, "pruning", method)
     return context.cut(trained, method.scores(trained))
 

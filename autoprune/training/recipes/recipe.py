@@ -77,6 +77,11 @@ class Context:
         """Where the units lie in the network's weights."""
         return Channels(self.traced)
 
+    @property
+    def silent(self) -> Context:
+        """The same with nobody who listens: a method that holds this can be sent to other processes."""
+        return replace(self, progress=_SILENT)
+
     def train(
         self,
         network: nn.Module,

@@ -41,7 +41,7 @@ class SoftFilters(Method):
 
 def prune(context: Context) -> Pruned:
     """Zero and train in turns, then cut for good."""
-    method = SoftFilters(context)
+    method = SoftFilters(context.silent)
     trained = context.train(context.dense, context.spec.sparsifying, "pruning", method)
     return context.cut(trained, method.scores(trained))
 

@@ -28,7 +28,7 @@ from autoprune.evaluation.digits import digits
 from autoprune.pipeline.subject import Network
 from autoprune.progress import Silent
 from autoprune.searchers.ledger import Ledger
-from autoprune.spec import ModelSpec, RunSpec, TaskSpec, TrainingSpec
+from autoprune.spec import FinetuneSpec, ModelSpec, RunSpec, TaskSpec, TrainingSpec
 from autoprune.tables.reading import read_table
 from autoprune.training import Data, fit
 
@@ -192,6 +192,15 @@ def test_a_mistyped_group_of_a_module_from_memory_is_told_before_anything_is_mea
             search={"keep": ["conv7"]},
         )
     assert stages.seen == []
+
+
+def test_devices_that_are_not_there_are_told_of_before_anything_is_made(tmp_path: Path) -> None:
+    asked = spec().model_copy(update={"finetune": FinetuneSpec(epochs=1, devices=100_000)})
+    with pytest.raises(BadInput, match="devices = 100000, but there are"):
+        pipeline.run(asked, tmp_path / "run")
+    with pytest.raises(BadInput, match="devices = 100000, but there are"):
+        autoprune.prune("tiny:tiny_net", "digits", out=tmp_path / "run", finetune={"epochs": 1, "devices": 100_000})
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unreachable_budget_says_what_the_smallest_network_costs(tmp_path: Path) -> None:
