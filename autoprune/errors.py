@@ -29,5 +29,9 @@ class ForeignTable(BadInput):
     """A latency table was measured on another device than the one at hand."""
 
 
+class Diverged(AutopruneError):
+    """A training's loss or weights are no finite numbers any more."""
+
+
 class CorruptFile(BadInput):
     """A file is truncated, is not of its kind, or does not match its checksum."""

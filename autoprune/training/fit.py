@@ -50,7 +50,7 @@ def fit(
     each pass once it is done.
 
     Raises `BadInput` for no data, nothing to train, absent devices, what cannot be sent to a process, or another
-    training's state, and `AutopruneError` where the training diverges or a process is lost.
+    training's state, `Diverged` where the training leads nowhere, and `AutopruneError` where a process is lost.
     """
     if len(data.train) == 0:
         raise BadInput("the training split is empty")

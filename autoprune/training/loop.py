@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from autoprune.errors import AutopruneError, BadInput
+from autoprune.errors import BadInput, Diverged
 from autoprune.pruning.refit import NORMS
 from autoprune.spec import TrainingSpec
 from autoprune.training.batch_loss import BatchLoss, computing_type
@@ -72,7 +72,7 @@ class Loop:
         self.done = 0
 
     def epoch(self) -> Epoch:
-        """Train on every sample once; raises `AutopruneError` where that diverges."""
+        """Train on every sample once; raises `Diverged` where that leads nowhere."""
         self.done += 1
         rate = self._rate(self._moment(0))
         self._set_training()
@@ -171,7 +171,7 @@ class Loop:
     def _require_finite(self, loss: float) -> None:
         trained = (*self._student.parameters(), *self._method.parameters())
         if not (math.isfinite(loss) and all(bool(torch.isfinite(p).all()) for p in trained)):
-            raise AutopruneError(
+            raise Diverged(
                 f"training diverged in epoch {self.done} (loss {loss}); lower the learning rate, "
                 f"which was {self._spec.learning_rate:g}"
             )

@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from autoprune.errors import AutopruneError, BadInput
+from autoprune.errors import BadInput, Diverged
 from autoprune.evaluation.digits import digits
 from autoprune.evaluation.images import Subset
 from autoprune.evaluation.splits import Splits, draw_splits
@@ -180,9 +180,7 @@ def test_distillation_alone_makes_the_student_answer_as_the_teacher() -> None:
 
 
 def test_divergence_says_so() -> None:
-    with pytest.raises(
-        AutopruneError, match=r"training diverged in epoch \d .* lower the learning rate, which was 1e\+10"
-    ):
+    with pytest.raises(Diverged, match=r"training diverged in epoch \d .* lower the learning rate, which was 1e\+10"):
         _fit(_network(), learning_rate=1e10, epochs=3)
 
 

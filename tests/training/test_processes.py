@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from autoprune.errors import AutopruneError, BadInput
+from autoprune.errors import AutopruneError, BadInput, Diverged
 from autoprune.evaluation.digits import digits
 from autoprune.evaluation.images import Subset
 from autoprune.models import fingerprint
@@ -164,7 +164,7 @@ def test_interrupted_and_killed_it_goes_on_to_the_same_bits_and_leaves_no_proces
 
 
 def test_what_goes_wrong_in_them_is_raised_here() -> None:
-    with pytest.raises(AutopruneError, match=r"training diverged in epoch 1 .* lower the learning rate"):
+    with pytest.raises(Diverged, match=r"training diverged in epoch 1 .* lower the learning rate"):
         fit(network(), data(), SPEC.model_copy(update={"devices": 2, "learning_rate": 1e30, "clip": None}))
 
 

@@ -18,7 +18,7 @@ from autoprune.deploy.onnx_file.parity import require_parity
 from autoprune.deploy.recipes.document import PrunedLine, RecipeRow, RecipesComparison, SparseLine
 from autoprune.deploy.recipes.page import render
 from autoprune.deploy.run_folder import RunFolder
-from autoprune.errors import AutopruneError, BadInput
+from autoprune.errors import BadInput, Diverged
 from autoprune.files import write_atomic
 from autoprune.pipeline.costs.costing import Costing, cost_policies
 from autoprune.pipeline.delivery.export import exported, parity_images
@@ -96,9 +96,7 @@ class _Bench:
         states = self.folder.recipe_in_training(recipe.name)
         try:
             row = row.model_copy(update={"pruned": self._line(recipe, self._context(states))})
-        except BadInput:
-            raise
-        except AutopruneError as error:  # a training that diverged is a finding
+        except Diverged as error:  # which is a finding
             row = row.model_copy(update={"failed": str(error)})
         shutil.rmtree(states, ignore_errors=True)
         return row

@@ -12,7 +12,7 @@ import pytest
 
 from autoprune.cli import main
 from autoprune.deploy.recipes.document import RecipesComparison
-from autoprune.errors import BadInput
+from autoprune.errors import AutopruneError, BadInput
 from autoprune.pipeline import compare_recipes
 from autoprune.progress import Silent
 from autoprune.spec import RunSpec
@@ -116,3 +116,26 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="under budgets alone"):
         compare_recipes(SPEC.model_copy(update={"search": search}), ["all"], tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_training_that_diverges_is_a_finding(tmp_path: Path) -> None:
+    wild = SPEC.recipes.model_copy(update={"learning_rate": 1e11, "clip": None})
+    found = compare_recipes(SPEC.model_copy(update={"recipes": wild}), ["elastic-net"], tmp_path)
+    [row] = found.rows
+    assert row.pruned is None
+    assert row.failed is not None
+    assert row.failed.startswith("training diverged in epoch 1 ")
+    assert not list(tmp_path.glob("*.training"))
+    assert "elastic-net did not end: training diverged" in (tmp_path / "recipes.html").read_text()
+
+
+def test_a_training_that_is_lost_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another machine or another time would not say of the recipe ends the comparison, and is not written down."""
+
+    def lost(*_: object, **__: object) -> None:
+        raise AutopruneError("a process of this training was ended by SIGKILL")
+
+    monkeypatch.setattr("autoprune.training.recipes.recipe.fit", lost)
+    with pytest.raises(AutopruneError, match="SIGKILL"):
+        compare_recipes(SPEC, ["elastic-net"], tmp_path)
+    assert not (tmp_path / "recipes.json").exists()
