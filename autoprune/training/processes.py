@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 import signal
+import socket
 import threading
 import traceback
 from collections.abc import Collection, Iterator, Sequence
@@ -192,6 +193,7 @@ def _train(group: Group, folder: Path, tell: Hear) -> None:
     name, place = job.name, group.place(job.spec.device)
     if place.type == "cuda":
         torch.cuda.set_device(place)
+    _talk_within_this_machine()
     dist.init_process_group(
         init_method=f"file://{folder / _MEETING}", rank=group.rank, world_size=group.size, timeout=_PATIENCE
     )
@@ -201,6 +203,13 @@ def _train(group: Group, folder: Path, tell: Hear) -> None:
     if group.first:
         tensors = {**named("network", network.state_dict()), **named("method", job.method.state_dict())}
         State(name, tensors, {}).write(folder / _TRAINED)
+
+
+def _talk_within_this_machine() -> None:
+    """Over the loopback; else processes on a CPU meet at whatever address this machine's name has, if it has one."""
+    loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), None)
+    if loopback is not None:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
 
 
 def _unpickled(path: Path) -> Job:
