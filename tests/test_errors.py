@@ -22,4 +22,4 @@ def test_bad_input_exits_with_2_and_failures_of_ours_with_1(kind: type[Autoprune
 
 
 def test_everything_that_a_user_can_mend_is_bad_input() -> None:
-    assert [kind.__name__ for kind in KINDS if not issubclass(kind, BadInput)] == ["AutopruneError"]
+    assert [kind.__name__ for kind in KINDS if not issubclass(kind, BadInput)] == ["AutopruneError", "Diverged"]
