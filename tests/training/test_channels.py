@@ -71,10 +71,11 @@ def test_norms_are_those_of_what_reads_each_unit(network: nn.Module, traced: Tra
             network.get_parameter("inner.weight")[:, unit],
             network.get_parameter("head.weight")[:, 4 * unit :][:, :4],
         ]
-        assert float(stem[unit]) == pytest.approx(float(torch.cat([w.flatten() for w in read]).norm()), rel=1e-5)
+        length = torch.cat([w.detach().flatten() for w in read]).norm()
+        assert float(stem[unit]) == pytest.approx(float(length), rel=1e-5)
     for unit in range(6):
         assert float(inner[unit]) == pytest.approx(
-            float(network.get_parameter("outer.weight")[:, unit].norm()), rel=1e-5
+            float(network.get_parameter("outer.weight").detach()[:, unit].norm()), rel=1e-5
         )
     counts = [own.tolist() for own in channels.counts(network)]
     assert counts == [[6 * 9 + 3 * 4] * 4, [4 * 9] * 6]
