@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -36,9 +36,8 @@ class Gates(Method):
         return torch.split(values, list(self.channels.units))
 
 
-def pruned_by_gates(context: Context, make: Callable[[Context], Gates], sign: float = 1.0) -> Pruned:
-    """Train with the gates that `make` gives; units whose learned number (times `sign`) is largest are kept."""
-    gates = make(context)
+def pruned_by_gates(context: Context, gates: Gates, sign: float = 1.0) -> Pruned:
+    """Train with the `gates`; units whose learned number (times `sign`) is largest are kept."""
     trained = context.train(context.dense, context.spec.sparsifying, "pruning", gates)
     return context.cut(trained, numbers(gates.split(sign * gates.learned)))
 

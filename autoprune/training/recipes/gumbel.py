@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 
 from autoprune.training.channels import Channels
 from autoprune.training.method import Moment
 from autoprune.training.recipes.gates import Gates, pruned_by_gates, saved_share
-from autoprune.training.recipes.recipe import Context, Recipe
+from autoprune.training.recipes.recipe import Context, Pruned, Recipe
 
 _TEMPERATURE, _STRENGTH, _START = 1.0, 4.0, 2.0
 
@@ -42,8 +40,9 @@ class Gumbel(Gates):
         return _STRENGTH * (torch.sigmoid(self.learned).mean() - self._open_share) ** 2
 
 
-def _gates(context: Context) -> Gates:
-    return Gumbel(context.channels, 1 - saved_share(context))
+def prune(context: Context) -> Pruned:
+    """Train with the gates, and keep the channels that are likeliest open."""
+    return pruned_by_gates(context, Gumbel(context.channels, 1 - saved_share(context)))
 
 
 GUMBEL = Recipe(
@@ -51,5 +50,5 @@ GUMBEL = Recipe(
     "during training",
     "gates drawn open or closed, with the gradient of a soft draw",
     "Jang, Gu & Poole, ICLR 2017 (Gumbel-Softmax), eq. 2; of channels: Herrmann et al., ECCV 2020",
-    partial(pruned_by_gates, make=_gates),
+    prune,
 )

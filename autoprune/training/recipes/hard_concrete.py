@@ -6,7 +6,6 @@ The paper's distribution and constants; of one gate a channel, where it has one 
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from autoprune.training.channels import Channels
 from autoprune.training.method import Moment
 from autoprune.training.recipes.gates import Gates, pruned_by_gates
-from autoprune.training.recipes.recipe import Context, Recipe
+from autoprune.training.recipes.recipe import Context, Pruned, Recipe
 
 _BETA, _GAMMA, _ZETA = 2 / 3, -0.1, 1.1  # temperature, and what draws are stretched to
 _STRENGTH, _START = 1.0, 2.0
@@ -53,8 +52,9 @@ class HardConcrete(Gates):
         return _STRENGTH * open_probability(self.learned).mean()
 
 
-def _gates(context: Context) -> Gates:
-    return HardConcrete(context.channels)
+def prune(context: Context) -> Pruned:
+    """Train with the gates, and keep the channels that are likeliest open."""
+    return pruned_by_gates(context, HardConcrete(context.channels))
 
 
 HARD_CONCRETE = Recipe(
@@ -62,5 +62,5 @@ HARD_CONCRETE = Recipe(
     "during training",
     "gates from a distribution with mass at 0 and 1, and a penalty on how many are open (L0)",
     "Louizos, Welling & Kingma, ICLR 2018 (Learning Sparse NNs through L0 Regularization)",
-    partial(pruned_by_gates, make=_gates),
+    prune,
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from autoprune.training.method import Method, settle
-from autoprune.training.recipes.recipe import Sparse
+from autoprune.training.recipes.recipe import Context, Pruned, Sparse, evened
 
 
 def straight_through(weight: Tensor, mask: Tensor) -> Tensor:
@@ -46,3 +47,15 @@ class Masked(Method):
         settle(network, self)
         closed = sum(float((1 - mask).sum()) for mask in self.masks.values())
         return Sparse(network, closed / sum(p.numel() for p in network.parameters()))
+
+
+def pruned_by_masks(context: Context, method: Masked) -> Pruned:
+    """Train with the masks, then cut where hardly anything reads any more."""
+    return cut_unread(context, context.train(context.dense, context.spec.sparsifying, "pruning", method), method)
+
+
+def cut_unread(context: Context, network: nn.Module, method: Masked) -> Pruned:
+    """`network` without its masked weights, and of that the channels cut that the fewest and smallest of them read."""
+    sparse = method.sparse(network)
+    cut = context.cut(sparse.network, evened(context.channels.norms(sparse.network)))
+    return replace(cut, sparse=sparse)

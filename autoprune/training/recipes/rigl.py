@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from autoprune.training.method import Method, Moment
 from autoprune.training.recipes.allocation import kept_units
 from autoprune.training.recipes.gates import saved_share
-from autoprune.training.recipes.masked import Masked, size_below, straight_through
+from autoprune.training.recipes.masked import Masked, pruned_by_masks, size_below, straight_through
 from autoprune.training.recipes.recipe import Context, Pruned, Recipe, evened, numbers
 
 _EVERY, _FRACTION, _UNTIL = 16, 0.3, 0.75  # steps between two changes, share that changes at first, and until when
@@ -118,11 +117,7 @@ def prune_channels(context: Context) -> Pruned:
 
 def prune_weights(context: Context) -> Pruned:
     """Sparse weights first; then the channels that the fewest and smallest of them still read are cut."""
-    channels = context.channels
-    method = SparseWeights(context.dense, channels.read_by, saved_share(context))
-    trained = context.train(context.dense, context.spec.sparsifying, "pruning", method)
-    cut = context.cut(trained, evened(channels.norms(trained)))
-    return replace(cut, sparse=method.sparse(trained))
+    return pruned_by_masks(context, SparseWeights(context.dense, context.channels.read_by, saved_share(context)))
 
 
 RIGL = (

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from autoprune.pruning.curvature import gauss_newton
 from autoprune.pruning.features import is_linear_map
 from autoprune.pruning.learning import gradients_to
 from autoprune.pruning.statistics import gather
 from autoprune.training.recipes.gates import saved_share
-from autoprune.training.recipes.recipe import Context, Pruned, Recipe, Sparse, evened
+from autoprune.training.recipes.masked import Masked, cut_unread
+from autoprune.training.recipes.recipe import Context, Pruned, Recipe
 
 _IMAGES, _BATCH, _PROBES = 512, 32, 4  # that curvature is estimated on, and how often with each batch
 
@@ -53,7 +53,7 @@ def prune_by_obd(context: Context) -> Pruned:
     """The weights of least saliency go, of all layers together."""
     found = curvatures(context, context.channels.read_by)
     scores = {name: saliency(context.dense.get_parameter(name).detach(), h) for name, h in found.items()}
-    return _ended(context, without_lowest(scores, saved_share(context)))
+    return _pruned(context, without_lowest(scores, saved_share(context)))
 
 
 def prune_by_wanda(context: Context) -> Pruned:
@@ -68,7 +68,7 @@ def prune_by_wanda(context: Context) -> Pruned:
         norms = (own.n * (own.covariance.diagonal() + own.mean.square())).sqrt().float()
         weight = context.dense.get_parameter(f"{layer}.weight").detach()
         masks[f"{layer}.weight"] = without_lowest_of_each_output(wanda(weight, norms), share)
-    return _ended(context, masks)
+    return _pruned(context, masks)
 
 
 def curvatures(context: Context, names: tuple[str, ...]) -> Weights:
@@ -85,21 +85,11 @@ def curvatures(context: Context, names: tuple[str, ...]) -> Weights:
     return {name: own / (_PROBES * len(images)) for name, own in zip(names, total, strict=True)}
 
 
-def _ended(context: Context, masks: Weights) -> Pruned:
-    """The network without its masked weights; then the channels that the fewest and smallest of them read are cut."""
-    network = masked(context.dense, masks)
-    closed = sum(float((1 - mask).sum()) for mask in masks.values())
-    cut = context.cut(network, evened(context.channels.norms(network)))
-    return replace(cut, sparse=Sparse(network, closed / sum(p.numel() for p in network.parameters())))
-
-
-def masked(network: nn.Module, masks: Weights) -> nn.Module:
-    """A copy of `network` with the weights at zero that its masks leave out."""
-    sparse = copy.deepcopy(network)
-    with torch.no_grad():
-        for name, mask in masks.items():
-            sparse.get_parameter(name).mul_(mask)
-    return sparse
+def _pruned(context: Context, masks: Weights) -> Pruned:
+    method = Masked(context.dense, tuple(masks))
+    for name, mask in masks.items():
+        method.masks[name].copy_(mask)
+    return cut_unread(context, copy.deepcopy(context.dense), method)
 
 
 SINGLE_WEIGHTS = (

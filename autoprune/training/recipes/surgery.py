@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
 from autoprune.training.method import Moment
 from autoprune.training.recipes.gates import saved_share
-from autoprune.training.recipes.masked import Masked, size_below
-from autoprune.training.recipes.recipe import Context, Pruned, Recipe, evened
+from autoprune.training.recipes.masked import Masked, pruned_by_masks, size_below
+from autoprune.training.recipes.recipe import Context, Pruned, Recipe
 from autoprune.training.schedules import cubic
 
 _EVERY, _UNSURE = 16, 0.1  # steps between two surgeries; thresholds lie so far to either side of the wanted share
@@ -46,11 +44,7 @@ class Surgery(Masked):
 
 def prune(context: Context) -> Pruned:
     """Sparse weights first; then the channels that the fewest and smallest of them still read are cut."""
-    channels = context.channels
-    method = Surgery(context.dense, channels.read_by, saved_share(context))
-    trained = context.train(context.dense, context.spec.sparsifying, "pruning", method)
-    cut = context.cut(trained, evened(channels.norms(trained)))
-    return replace(cut, sparse=method.sparse(trained))
+    return pruned_by_masks(context, Surgery(context.dense, context.channels.read_by, saved_share(context)))
 
 
 SURGERY = Recipe(

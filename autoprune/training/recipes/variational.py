@@ -5,15 +5,13 @@ The noise is Gaussian, one a channel and batch; Molchanov et al. have one a weig
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 
 from autoprune.training.channels import Channels
 from autoprune.training.method import Moment
 from autoprune.training.recipes.gates import Gates, pruned_by_gates
-from autoprune.training.recipes.recipe import Context, Recipe
+from autoprune.training.recipes.recipe import Context, Pruned, Recipe
 
 _K1, _K2, _K3 = 0.63576, 1.87320, 1.48695
 _STRENGTH, _START = 0.1, -6.0
@@ -44,8 +42,9 @@ class VariationalDropout(Gates):
         return _STRENGTH * at.done * divergence(self.learned).mean()
 
 
-def _gates(context: Context) -> Gates:
-    return VariationalDropout(context.channels)
+def prune(context: Context) -> Pruned:
+    """Train with the gates, and keep the channels that bear the least noise."""
+    return pruned_by_gates(context, VariationalDropout(context.channels), sign=-1.0)
 
 
 VARIATIONAL = Recipe(
@@ -53,5 +52,5 @@ VARIATIONAL = Recipe(
     "during training",
     "multiplicative noise with a learned variance a channel; the noisiest go",
     "Molchanov et al., ICML 2017 (Variational Dropout Sparsifies DNNs); Neklyudov et al., NIPS 2017",
-    partial(pruned_by_gates, make=_gates, sign=-1.0),
+    prune,
 )
